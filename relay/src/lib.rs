@@ -1,0 +1,3 @@
+//! The relay.
+
+pub mod media;

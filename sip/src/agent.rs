@@ -1,0 +1,410 @@
+//! The user agent core: transactions, dialogs, INVITE sessions and registrations of many
+//! connections behind one door.
+//!
+//! Both the phone in the page (one flow) and the relay (one flow per socket) drive this type.
+
+use crate::{
+    digest::Credentials,
+    message::{Headers, Method, Request, Status},
+    time::{Millis, Time},
+    uri::Uri,
+};
+
+/// A connection (a WebSocket, or a UDP peer), named by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow(pub u64);
+
+/// What a flow runs over: decides the Via transport and whether timers A, E and G run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    Ws,
+    Wss,
+    Udp,
+    Tcp,
+    Tls,
+}
+
+/// An INVITE session, from the INVITE to its end. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// A request other than INVITE that waits for [`Agent::respond`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pending(pub u64);
+
+/// A registration kept by the agent (client side).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Registration(pub u64);
+
+/// An out-of-dialog or in-dialog request sent by [`Agent::request`] or [`Agent::request_within`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sent(pub u64);
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `User-Agent` in requests, `Server` in responses.
+    pub product: String,
+    /// Contact host and Via sent-by: a random `xxxx.invalid` for a browser (RFC 7118 section 5),
+    /// the public name for a server.
+    pub host: String,
+    /// User part of our Contact; empty for a server that serves many users.
+    pub contact_user: String,
+    /// From the operating system or the browser; fixed in tests.
+    pub seed: [u8; 32],
+    /// Unanswered reliable provisionals and INVITE transactions in total, over which new INVITEs are
+    /// answered 503.
+    pub max_calls: usize,
+    /// `Session-Expires` asked for and `Min-SE` (RFC 4028); 1800 s and 90 s unless you know better.
+    pub session_expires: Millis,
+    pub min_se: Millis,
+    /// How long a call of ours may ring before the agent gives up with [`Cause::NoAnswer`].
+    pub ring_timeout: Millis,
+}
+
+/// A call to place.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    pub to: Uri,
+    /// Request-URI when it differs from `to` (a registered Contact).
+    pub target: Option<Uri>,
+    pub from: Uri,
+    pub from_name: Option<String>,
+    /// The offer; without it the INVITE asks the peer for one.
+    pub offer: Option<String>,
+    pub headers: Headers,
+    /// Answer 401 and 407 with these. A relay gives none (it must never lend its own).
+    pub credentials: Option<Credentials>,
+}
+
+/// What to keep registered.
+#[derive(Clone, Debug)]
+pub struct Registering {
+    pub registrar: Uri,
+    pub aor: Uri,
+    pub expires: Millis,
+    /// `+sip.instance` URN (RFC 5626); the same for the life of the device.
+    pub instance: Option<String>,
+    pub reg_id: Option<u32>,
+    pub credentials: Option<Credentials>,
+    pub headers: Headers,
+}
+
+/// Why a call ended, in words a page can show. Status codes map to these; `status` keeps the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub cause: Cause,
+    pub by: By,
+    /// The final response or the cause of a Reason header (RFC 3326), when there was one.
+    pub status: Option<Status>,
+    /// The reason phrase or the Reason text, as it came.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    Local,
+    Remote,
+    /// The transport, a timer, or this agent's own checks.
+    System,
+}
+
+/// JsSIP's vocabulary, which pages know, with gaps filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// An established call was ended by BYE.
+    Hangup,
+    /// The caller gave up before the answer (CANCEL).
+    Canceled,
+    /// Another socket of the same user accepted (Reason: SIP;cause=200).
+    AnsweredElsewhere,
+    /// 486, 600.
+    Busy,
+    /// 403, 603.
+    Rejected,
+    /// 404, 604.
+    NotFound,
+    /// 480, 410, 430: known, but not there now.
+    Unavailable,
+    /// 408, 487 after a timeout, ring timeout.
+    NoAnswer,
+    /// 301, 302.
+    Redirected,
+    /// 401, 407 that could not be satisfied.
+    AuthenticationFailed,
+    /// 488, 606, 415, or an unusable description.
+    IncompatibleMedia,
+    /// 5xx.
+    ServerError,
+    /// Other 4xx and 6xx.
+    Failed,
+    /// Timer B or F: the peer never answered.
+    RequestTimeout,
+    /// The socket went away and nothing else can carry the call.
+    ConnectionLost,
+    /// No ACK for our 200, no PRACK for our 183, no session refresh in time.
+    PeerVanished,
+    /// The peer broke the protocol within the dialog (481, malformed answers).
+    DialogError,
+}
+
+#[derive(Debug)]
+pub enum Output {
+    /// One message for one flow.
+    Send {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    Event(Event),
+    /// Call [`Agent::tick`] no later than this. The last one said counts.
+    WakeAt(Time),
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// An INVITE that starts a call. 100 has been sent. Answer with [`Agent::progress`],
+    /// [`Agent::accept`], [`Agent::reject`].
+    Incoming {
+        call: CallId,
+        flow: Flow,
+        invite: Box<Request>,
+    },
+    /// A provisional response to our INVITE (not 100). `answer` is given once: the answer to our
+    /// offer, when it came in this response (reliable or not; the 200 then repeats it and we do
+    /// not report it again). `early` is set when several early dialogs exist (forking).
+    Progress {
+        call: CallId,
+        status: Status,
+        answer: Option<String>,
+        response: Box<crate::message::Response>,
+    },
+    /// Established: our INVITE got its 200 (the ACK has been sent), or our own 200 got its ACK
+    /// (`answer` is then the answer in the ACK to an offer in our 200, or in a PRACK, if any).
+    Established {
+        call: CallId,
+        answer: Option<String>,
+    },
+    /// The peer changes the session: re-INVITE or UPDATE with an offer (or without: `None`, then
+    /// answer with an offer of ours). Answer with [`Agent::answer_change`] or
+    /// [`Agent::refuse_change`]. A refresh without change never shows up here.
+    Change {
+        call: CallId,
+        offer: Option<String>,
+    },
+    /// The peer answered [`Agent::change`].
+    Changed {
+        call: CallId,
+        result: Result<Option<String>, Status>,
+    },
+    /// An answer that arrived in a PRACK for our reliable provisional that carried an offer.
+    EarlyAnswer {
+        call: CallId,
+        answer: String,
+    },
+    /// The call is over; the id is dead.
+    Ended {
+        call: CallId,
+        ending: Ending,
+    },
+    /// A request inside a call other than the ones handled here (INFO, REFER, NOTIFY, MESSAGE):
+    /// answer with [`Agent::respond`].
+    Within {
+        call: CallId,
+        pending: Pending,
+        request: Box<Request>,
+    },
+    /// A request outside any dialog (REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, ...): answer with
+    /// [`Agent::respond`].
+    Asked {
+        pending: Pending,
+        flow: Flow,
+        request: Box<Request>,
+    },
+    /// The final response to [`Agent::request`] and [`Agent::request_within`]; 408 when none came.
+    Replied {
+        sent: Sent,
+        status: Status,
+        response: Option<Box<crate::message::Response>>,
+    },
+    Registered {
+        registration: Registration,
+        expires: Millis,
+        gruu: Option<Uri>,
+    },
+    /// `retry_after`: the agent tries again by itself then; `None`: it has given up.
+    RegistrationFailed {
+        registration: Registration,
+        ending: Ending,
+        retry_after: Option<Millis>,
+    },
+    Unregistered {
+        registration: Registration,
+    },
+}
+
+/// A wish that does not fit the state of what it names. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("this call is over or never was")]
+    NoSuchCall,
+    #[error("this request was answered already or never was")]
+    NoSuchRequest,
+    #[error("the call is not in a state that allows this")]
+    WrongState,
+    #[error("the connection is closed")]
+    Closed,
+}
+
+#[derive(Debug)]
+pub struct Agent {}
+
+impl Agent {
+    #[must_use]
+    pub fn new(_config: Config) -> Self {
+        todo!()
+    }
+
+    // --- the world ---------------------------------------------------------------------------
+
+    /// A connection exists. A flow may be opened again under a new id after it was closed.
+    pub fn open(&mut self, _flow: Flow, _transport: Transport) {
+        todo!()
+    }
+    /// The connection is gone. Established calls on it stay (media may well go on) until
+    /// [`Agent::move_calls`] gives them another flow or `hangup`; transactions on it fail.
+    pub fn closed(&mut self, _now: Time, _flow: Flow) {
+        todo!()
+    }
+    /// From now on `call` uses `flow` (its socket was replaced).
+    pub fn move_call(&mut self, _call: CallId, _flow: Flow) -> Result<(), Refused> {
+        todo!()
+    }
+    /// One frame or datagram. Bad bytes are answered or dropped as RFC 3261 says; CRLF keep-alives
+    /// (RFC 5626 section 3.5.1) are answered.
+    pub fn receive(&mut self, _now: Time, _flow: Flow, _bytes: &[u8]) {
+        todo!()
+    }
+    pub fn tick(&mut self, _now: Time) {
+        todo!()
+    }
+    pub fn poll(&mut self) -> Option<Output> {
+        todo!()
+    }
+
+    // --- calls -------------------------------------------------------------------------------
+
+    pub fn invite(&mut self, _now: Time, _flow: Flow, _invite: Invite) -> Result<CallId, Refused> {
+        todo!()
+    }
+    /// 180, 181 or 183. With `sdp` it is sent reliably (100rel) when the caller supports that.
+    pub fn progress(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _status: Status,
+        _sdp: Option<String>,
+        _headers: Headers,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// 200. `sdp` may be `None` when it was given in a reliable provisional; one that was given in an
+    /// unreliable provisional is repeated by the agent when `sdp` is `None`.
+    pub fn accept(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _sdp: Option<String>,
+        _headers: Headers,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// A final response of 300 to 699 to an incoming INVITE.
+    pub fn reject(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _status: Status,
+        _headers: Headers,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// Ends the call whatever its state: CANCEL (held back until a provisional came), BYE, or
+    /// 487/603 for an incoming one. `reason` becomes a Reason header (`SIP ;cause=200 ;text="..."`).
+    pub fn hangup(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _reason: Option<String>,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// Offers a change by re-INVITE (UPDATE while still early). Glare is resolved and retried here.
+    pub fn change(&mut self, _now: Time, _call: CallId, _offer: String) -> Result<(), Refused> {
+        todo!()
+    }
+    pub fn answer_change(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _sdp: String,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    pub fn refuse_change(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _status: Status,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// A request within the call's dialog (INFO, REFER, NOTIFY, MESSAGE).
+    pub fn request_within(
+        &mut self,
+        _now: Time,
+        _call: CallId,
+        _method: Method,
+        _headers: Headers,
+        _body: Vec<u8>,
+    ) -> Result<Sent, Refused> {
+        todo!()
+    }
+
+    // --- the rest ----------------------------------------------------------------------------
+
+    /// A request outside a dialog (OPTIONS, MESSAGE, SUBSCRIBE).
+    #[allow(clippy::too_many_arguments)]
+    pub fn request(
+        &mut self,
+        _now: Time,
+        _flow: Flow,
+        _method: Method,
+        _to: Uri,
+        _from: Uri,
+        _headers: Headers,
+        _body: Vec<u8>,
+        _credentials: Option<Credentials>,
+    ) -> Result<Sent, Refused> {
+        todo!()
+    }
+    pub fn respond(
+        &mut self,
+        _now: Time,
+        _pending: Pending,
+        _status: Status,
+        _headers: Headers,
+        _body: Vec<u8>,
+    ) -> Result<(), Refused> {
+        todo!()
+    }
+    /// Registers and keeps registered until told otherwise.
+    pub fn register(&mut self, _now: Time, _flow: Flow, _what: Registering) -> Registration {
+        todo!()
+    }
+    /// The registration's socket was replaced: register anew over this one.
+    pub fn reregister(&mut self, _now: Time, _registration: Registration, _flow: Flow) {
+        todo!()
+    }
+    pub fn unregister(&mut self, _now: Time, _registration: Registration) {
+        todo!()
+    }
+}
