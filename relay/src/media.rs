@@ -3,6 +3,9 @@
 //! This file is the door. Signalling asks for descriptions and tells who may be heard; everything
 //! on a packet's way lives behind it, on the workers' threads.
 
+pub mod negotiated;
+pub mod room;
+
 use std::{net::IpAddr, sync::mpsc};
 
 use clinicall_sip::sdp::Sdp;
