@@ -11,6 +11,7 @@ pub struct Credentials {
 }
 
 #[derive(Clone)]
+#[allow(missing_debug_implementations, reason = "never printed")]
 pub enum Secret {
     Password(String),
     /// `H(user:realm:password)` for one algorithm and realm, in lower-case hex.

@@ -1,0 +1,277 @@
+//! Reading messages.
+
+use super::{BadMessage, Headers, Message, Method, Request, Response, Status};
+use crate::{
+    header::{
+        CSeq, Via,
+        grammar::{is_token, is_token_byte},
+        is_name_addr,
+    },
+    uri::Uri,
+};
+
+/// The largest message taken from the network. FreeSWITCH aborts above 64 KiB; so do not send more.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The longest header field taken, folds included. Room for a JWT in Authorization.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// The most header fields taken in one message.
+pub const MAX_FIELDS: usize = 256;
+
+/// What was wrong, and what a server answers if it was a request.
+type Fault = (&'static str, u16);
+
+impl Message {
+    /// Parses one message that fills `bytes` (one WebSocket frame or one datagram).
+    ///
+    /// Line ends may be bare LFs. Bytes beyond `Content-Length` are dropped (RFC 3261 section
+    /// 18.3); without the field, as WebSocket allows, the body is all the rest. A message that is
+    /// returned has exactly one readable From, To, Call-ID and CSeq and at least one readable Via.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadMessage> {
+        if bytes.len() > MAX_MESSAGE {
+            return Err(drop("the message is longer than 64 KiB"));
+        }
+        let leading = bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
+        let bytes = &bytes[leading..];
+        let Some(head) = head_len(bytes) else {
+            return Err(drop("the headers do not end"));
+        };
+        let body = &bytes[head..];
+        // SIP is UTF-8. Old gateways send other encodings in display names: better a broken
+        // letter than a refused call.
+        let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+        let line_end = text.find('\n').map_or(text.len(), |end| end + 1);
+        let is_response = text
+            .get(..4)
+            .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"));
+        if is_response {
+            let (status, reason) =
+                status_line(&text[..line_end]).map_err(|(what, _)| drop(what))?;
+            let reason = reason.to_owned();
+            let (headers, fault) = headers(text, line_end);
+            let fault = fault.or_else(|| check(&headers, None).err());
+            let length = match fault {
+                None => body_len(&headers, body.len()).map_err(|(what, _)| drop(what))?,
+                Some((what, _)) => return Err(drop(what)),
+            };
+            return Ok(Self::Response(Response {
+                status,
+                reason,
+                headers,
+                body: body[..length].to_vec(),
+            }));
+        }
+        let start = request_line(&text[..line_end]);
+        let method = text
+            .split([' ', '\t', '\r', '\n'])
+            .next()
+            .filter(|name| is_token(name))
+            .map(Method::named);
+        let is_sip = text[..line_end]
+            .trim_end()
+            .rsplit(' ')
+            .next()
+            .is_some_and(|version| {
+                version
+                    .get(..4)
+                    .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"))
+            });
+        let (Some(method), true) = (method, is_sip) else {
+            return Err(drop("not a SIP message"));
+        };
+        let (headers, header_fault) = headers(text, line_end);
+        let checked = start.and_then(|(_, uri)| {
+            header_fault.map_or(Ok(()), Err)?;
+            check(&headers, Some(&method))?;
+            Ok((uri, body_len(&headers, body.len())?))
+        });
+        match checked {
+            Ok((uri, length)) => Ok(Self::Request(Request {
+                method,
+                uri,
+                headers,
+                body: body[..length].to_vec(),
+            })),
+            Err((what, status)) => Err(BadMessage {
+                what: what.to_owned(),
+                // nobody waits for an answer to an ACK (RFC 3261 section 17.1.1.3)
+                status: (method != Method::Ack).then_some(Status(status)),
+                method: Some(method),
+                headers,
+            }),
+        }
+    }
+}
+
+fn drop(what: &'static str) -> BadMessage {
+    BadMessage {
+        what: what.to_owned(),
+        status: None,
+        method: None,
+        headers: Headers::new(),
+    }
+}
+
+/// Up to and including the empty line.
+fn head_len(bytes: &[u8]) -> Option<usize> {
+    let mut line = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' {
+            if matches!(&bytes[line..at], [] | [b'\r']) {
+                return Some(at + 1);
+            }
+            line = at + 1;
+        }
+    }
+    None
+}
+
+/// Method and Request-URI of a request line with its line end.
+pub(super) fn request_line(line: &str) -> Result<(Method, Uri), Fault> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let mut parts = line.split(' ');
+    let (Some(method), Some(uri), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(("the request line is not method, URI, version", 400));
+    };
+    if !is_token(method) {
+        return Err(("the method is not a token", 400));
+    }
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(("only SIP/2.0 is spoken here", 505));
+    }
+    let uri = uri
+        .parse()
+        .map_err(|_| ("the Request-URI is unreadable", 400))?;
+    Ok((Method::named(method), uri))
+}
+
+/// Code and phrase of a status line with its line end.
+pub(super) fn status_line(line: &str) -> Result<(Status, &str), Fault> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(("only SIP/2.0 is spoken here", 505));
+    }
+    let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    match code.parse() {
+        Ok(code @ 100..=699) if digits => Ok((Status(code), reason)),
+        _ => Err(("the status code is not within 100 to 699", 400)),
+    }
+}
+
+/// The fields after the start line, as far as they are readable, and the first fault among them.
+fn headers(text: String, start_line: usize) -> (Headers, Option<Fault>) {
+    let mut fault = None;
+    let mut at = start_line;
+    let end = text.len();
+    let mut headers = Headers::over(text, start_line);
+    while at < end {
+        let line = &headers.text()[at..end];
+        let mut len = line.find('\n').map_or(line.len(), |newline| newline + 1);
+        if matches!(&line[..len], "\r\n" | "\n") {
+            if len == 1 {
+                headers.set_bare_end();
+            }
+            break;
+        }
+        let mut folded = false;
+        while line[len..].starts_with([' ', '\t']) {
+            folded = true;
+            len += line[len..]
+                .find('\n')
+                .map_or(line.len() - len, |newline| newline + 1);
+        }
+        let field = &line[..len];
+        let name = field
+            .bytes()
+            .take_while(|byte| is_token_byte(*byte))
+            .count();
+        let after = field[name..].trim_start_matches([' ', '\t']);
+        if name == 0 || !after.starts_with(':') {
+            fault = fault.or(Some(("a header line has no name and colon", 400)));
+        } else if field.len() > MAX_LINE {
+            fault = fault.or(Some(("a header field is longer than 16 KiB", 400)));
+        } else if headers.len() == MAX_FIELDS {
+            fault = fault.or(Some(("there are more than 256 header fields", 400)));
+            break;
+        } else {
+            let raw = &after[1..];
+            let value_at = at + len - raw.len();
+            let value = raw.trim_matches([' ', '\t', '\r', '\n']);
+            // a CR that ends no line would end one for a less careful reader behind us
+            if value.contains('\r') && value.replace("\r\n", "").contains('\r') {
+                fault = fault.or(Some(("a header field has a stray CR", 400)));
+            }
+            let value_start =
+                value_at + (raw.len() - raw.trim_start_matches([' ', '\t', '\r', '\n']).len());
+            let value_len = value.len();
+            let value = value_start..value_start + value_len;
+            headers.add_parsed(at..at + len, at + name, value, folded);
+        }
+        at += len;
+    }
+    (headers, fault)
+}
+
+/// What RFC 3261 section 8.1.1 demands of every message.
+fn check(headers: &Headers, method: Option<&Method>) -> Result<(), Fault> {
+    for name in ["From", "To", "Call-ID", "CSeq"] {
+        match headers.count(name) {
+            1 => {}
+            0 => return Err(("From, To, Call-ID or CSeq is missing", 400)),
+            _ => return Err(("From, To, Call-ID or CSeq is there twice", 400)),
+        }
+    }
+    if headers.get("Call-ID").is_none_or(str::is_empty) {
+        return Err(("Call-ID is empty", 400));
+    }
+    let cseq = headers.get("CSeq").and_then(CSeq::parse);
+    let cseq = cseq.ok_or(("CSeq is unreadable", 400))?;
+    if method.is_some_and(|method| *method != cseq.method) {
+        return Err(("CSeq names another method", 400));
+    }
+    if !headers.get("From").is_some_and(is_name_addr) {
+        return Err(("From is unreadable", 400));
+    }
+    if !headers.get("To").is_some_and(is_name_addr) {
+        return Err(("To is unreadable", 400));
+    }
+    headers
+        .first("Via")
+        .and_then(Via::parse)
+        .ok_or(("Via is missing or unreadable", 400))?;
+    if let Some(hops) = headers.get("Max-Forwards")
+        && hops.parse::<u8>().is_err()
+    {
+        return Err(("Max-Forwards is not within 0 to 255", 400));
+    }
+    Ok(())
+}
+
+/// The body's length out of the `there` bytes after the headers.
+fn body_len(headers: &Headers, there: usize) -> Result<usize, Fault> {
+    let mut length = None;
+    for value in headers.all("Content-Length") {
+        let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+        let told = value.parse::<usize>().ok().filter(|_| digits);
+        let told = told.ok_or(("Content-Length is not a number", 400))?;
+        if length.is_some_and(|before| before != told) {
+            return Err(("Content-Length contradicts itself", 400));
+        }
+        length = Some(told);
+    }
+    match length {
+        Some(told) if told > there => Err(("the body is shorter than Content-Length", 400)),
+        Some(told) => Ok(told),
+        None => Ok(there),
+    }
+}
