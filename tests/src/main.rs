@@ -1,1 +1,32 @@
-fn main() {}
+//! The command line of `cargo xtask`.
+
+use anyhow::{Result, bail};
+use clinicall_tests::tools::{demo, page, pkg, setup, suite};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup                 install what is missing: the wasm32 target, browsers, npm packages
+  demo                  build everything, start the relay with two demo users, print the address
+  test [FILTER]         run everything, or the stories and tests whose names contain FILTER
+                        (`visit`: the browser and peer stories)
+  pkg                   build the npm package's code into pkg/dist
+  page                  build the demo page into www/dist";
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["setup"] => setup::everything(),
+        ["demo"] => demo::run(),
+        ["test"] => suite::run_all(None),
+        ["test", filter] => suite::run_all(Some(filter)),
+        ["pkg"] => pkg::make().map(drop),
+        ["page"] => page::make().map(drop),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("`cargo xtask {}` is not known\n\n{USAGE}", words.join(" ")),
+    }
+}

@@ -1,0 +1,240 @@
+//! The relay as an operator runs it: the real binary, a configuration file, a folder of pages.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::{
+    process::{Leashed, Net},
+    repo,
+};
+
+/// The password of everyone in a clinic of ours.
+pub const PASSWORD: &str = "a horse in the corridor";
+
+/// The environment variable that names the relay's binary, so that it is not built again.
+pub const BINARY: &str = "CLINICALL_BINARY";
+
+/// How long a relay may take to listen. A loaded machine is slow; a relay is not.
+const START: Duration = Duration::from_secs(20);
+
+/// Lines of the relay's log that are kept.
+const LOG_LINES: usize = 20_000;
+
+/// What is different from an ordinary clinic.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    pub users: Vec<String>,
+    pub pages: &'a Path,
+    /// Media over UDP as well as over TCP.
+    pub udp: bool,
+    pub ring_timeout_seconds: u64,
+    /// Run inside this network.
+    pub net: Option<&'a Net>,
+    /// The binary; when not given, the one [`BINARY`] names, or a development build.
+    pub binary: Option<PathBuf>,
+    /// Show the relay's log on our standard error.
+    pub loud: bool,
+    /// TCP port to listen on; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl<'a> Plan<'a> {
+    #[must_use]
+    pub fn new(pages: &'a Path, users: &[&str]) -> Self {
+        Self {
+            users: users.iter().map(|&user| user.to_owned()).collect(),
+            pages,
+            udp: true,
+            ring_timeout_seconds: 60,
+            net: None,
+            binary: None,
+            loud: false,
+            port: 0,
+        }
+    }
+
+    /// The configuration file.
+    fn config(&self) -> String {
+        let Self {
+            udp,
+            ring_timeout_seconds,
+            port,
+            ..
+        } = self;
+        let pages = self.pages.display().to_string();
+        let mut config = format!(
+            "domains = [\"127.0.0.1\"]\n\
+             [http]\nlisten = \"127.0.0.1:{port}\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
+             [media]\nbind = \"127.0.0.1\"\nport = 0\npublic = [\"127.0.0.1\"]\nudp = {udp}\n\
+             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
+        );
+        for user in &self.users {
+            config += &format!("[[user]]\nid = {user:?}\npassword = {PASSWORD:?}\n");
+        }
+        config
+    }
+}
+
+/// A running relay; it ends with this value.
+#[derive(Debug)]
+pub struct Clinic {
+    relay: Leashed,
+    http: String,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Nothing is ever sent: it closes with the relay's output.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Clinic {
+    /// Starts the relay and waits until it listens.
+    pub fn open(plan: &Plan<'_>) -> Result<Self> {
+        let binary = match &plan.binary {
+            Some(binary) => binary.clone(),
+            None => relay_binary()?,
+        };
+        let folder = scratch("clinic")?;
+        let config = folder.join("clinicall.toml");
+        fs::write(&config, plan.config())?;
+        let mut command = repo::command(binary);
+        command.args(["run", "--dev", "--config"]).arg(&config);
+        let mut relay = Leashed::start(&command, plan.net, Some(&folder))?;
+        let (output, errors) = relay.output().context("the relay has no output")?;
+
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (tell, told) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        keep(errors, Arc::clone(&log), plan.loud, |_| {});
+        keep(output, Arc::clone(&log), plan.loud, move |line| {
+            let _ = &end;
+            if let Some(http) = listening(line) {
+                let _ = tell.send(http);
+            }
+        });
+        let http = told.recv_timeout(START).map_err(|_| {
+            let log = log.lock().map(|log| log.join("\n")).unwrap_or_default();
+            anyhow!("the relay does not listen. It said:\n{log}")
+        })?;
+        Ok(Self {
+            relay,
+            http,
+            log,
+            ended,
+        })
+    }
+
+    /// Where its pages are: `http://127.0.0.1:PORT/`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("http://{}/", self.http)
+    }
+
+    /// Where SIP over WebSocket is spoken.
+    #[must_use]
+    pub fn server(&self) -> String {
+        format!("ws://{}/sip", self.http)
+    }
+
+    /// What the relay has written so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .map(|log| log.join("\n"))
+            .unwrap_or_default()
+    }
+
+    /// Stays until the relay ends by itself, which it should not.
+    pub fn wait(self) -> Result<()> {
+        let _ = self.ended.recv();
+        bail!("the relay has ended")
+    }
+
+    /// Ends the relay as an operator does, and waits for it.
+    pub fn close(mut self) {
+        self.relay.stop();
+    }
+}
+
+/// The HTTP address in the line `listening http=127.0.0.1:4711 media=...`.
+fn listening(line: &str) -> Option<String> {
+    let rest = &line[line.find("listening ")?..];
+    let http = rest
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("http="))?;
+    Some(
+        http.trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned(),
+    )
+}
+
+fn keep(
+    from: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<Vec<String>>>,
+    loud: bool,
+    mut each: impl FnMut(&str) + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            each(&line);
+            if loud {
+                eprintln!("{line}");
+            }
+            if let Ok(mut log) = log.lock()
+                && log.len() < LOG_LINES
+            {
+                log.push(line);
+            }
+        }
+    });
+}
+
+/// The relay: the one the environment names, or built once in the development profile.
+fn relay_binary() -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os(BINARY) {
+        return Ok(binary.into());
+    }
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        let files = repo::build(&["--package", "clinicall-relay", "--bin", "clinicall"])?;
+        repo::made(&files, "clinicall")
+    };
+    BUILT
+        .get_or_init(|| build().map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(anyhow::Error::msg)
+}
+
+/// A new folder of our own under the system's temporary one.
+pub fn scratch(name: &str) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder =
+        std::env::temp_dir().join(format!("clinicall-{name}-{}-{count}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relay_tells_where_it_listens() {
+        let line = "listening http=127.0.0.1:40123 media=127.0.0.1:40200";
+        assert_eq!(listening(line).as_deref(), Some("127.0.0.1:40123"));
+        assert_eq!(listening("2026-11-22 INFO started"), None);
+    }
+}

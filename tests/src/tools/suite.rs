@@ -1,0 +1,110 @@
+//! `cargo xtask test`: everything, in the order in which faults are cheapest to find.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result};
+
+use super::{page, pkg, say, setup};
+use crate::repo::{self, cargo, run};
+
+/// Crates tested natively. The page is checked for the browser only, where it runs.
+const NATIVE: [&str; 3] = ["clinicall-sip", "clinicall-client", "clinicall-relay"];
+const STORIES: &str = "clinicall-tests";
+
+/// Without a filter everything; with one, the stories of the file `tests/tests/FILTER.rs` if there
+/// is such a file, else all native tests and stories whose names contain it.
+pub fn run_all(filter: Option<&str>) -> Result<()> {
+    let begun = Instant::now();
+    setup::everything()?;
+    match filter {
+        None => {
+            step("the format", || {
+                run(cargo().args(["fmt", "--all", "--check"]))
+            })?;
+            step("the lints", lints)?;
+            step("the native tests", || native(None))?;
+            step("what the browser loads", || {
+                pkg::make().and_then(|_| page::make()).map(drop)
+            })?;
+            step("the stories", || stories(&["--tests"], None))?;
+        }
+        Some(file)
+            if repo::path("tests/tests")
+                .join(file)
+                .with_extension("rs")
+                .exists() =>
+        {
+            step("the stories", || stories(&["--test", file], None))?;
+        }
+        Some(filter) => {
+            step("the native tests", || native(Some(filter)))?;
+            step("the stories", || stories(&["--tests"], Some(filter)))?;
+        }
+    }
+    say(format_args!(
+        "all is well, in {} s",
+        begun.elapsed().as_secs()
+    ));
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    say(format_args!("--- {name}"));
+    let begun = Instant::now();
+    work().with_context(|| format!("{name}: failed"))?;
+    say(format_args!(
+        "--- {name}: good, in {} s",
+        begun.elapsed().as_secs()
+    ));
+    Ok(())
+}
+
+fn lints() -> Result<()> {
+    // Default members natively; the two that run in a browser again as the browser sees them.
+    run(cargo().args(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
+    run(cargo()
+        .args([
+            "clippy",
+            "--package",
+            "clinicall-client",
+            "--package",
+            "clinicall-www",
+        ])
+        .args([
+            "--target",
+            setup::WASM,
+            "--features",
+            "clinicall-client/exports",
+        ])
+        .args(["--", "-D", "warnings"]))
+}
+
+fn native(filter: Option<&str>) -> Result<()> {
+    let mut test = cargo();
+    test.arg("test");
+    for package in NATIVE {
+        test.args(["--package", package]);
+    }
+    run(test.args(filter))?;
+    run(cargo()
+        .args(["test", "--package", STORIES, "--lib"])
+        .args(filter))
+}
+
+fn stories(which: &[&str], filter: Option<&str>) -> Result<()> {
+    pkg::make()?;
+    let relay = relay()?;
+    run(cargo()
+        .args(["test", "--package", STORIES])
+        .args(which)
+        .args(filter)
+        .env(crate::clinic::BINARY, relay))
+}
+
+/// The relay, from the same build as its native tests: cargo would choose other features for the
+/// binary alone and compile its dependencies once more.
+fn relay() -> Result<PathBuf> {
+    let mut build = vec!["--all-targets"];
+    build.extend(NATIVE.iter().flat_map(|&package| ["--package", package]));
+    repo::made(&repo::build(&build)?, "clinicall")
+}
