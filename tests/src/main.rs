@@ -1,5 +1,7 @@
 //! The command line of `cargo xtask`.
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 use clinicall_tests::tools::{demo, page, pkg, setup, suite};
 
@@ -13,7 +15,18 @@ cargo xtask COMMAND
   pkg                   build the npm package's code into pkg/dist
   page                  build the demo page into www/dist";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // No backtrace: what failed is a tool, and the chain says which.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
