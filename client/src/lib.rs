@@ -1,1 +1,16 @@
-//! The phone in the page.
+//! The phone in the page: SIP over WebSocket, WebRTC, and three callbacks.
+//!
+//! [`phone`] is the whole behaviour as a pure state machine, tested on virtual time. Around it lies
+//! a thin shell for the browser (`wasm32` only) with the same API for a Rust page ([`Phone`],
+//! [`Call`]) and, with the feature `exports`, for JavaScript.
+
+pub mod phone;
+
+mod bandwidth;
+mod options;
+mod reason;
+mod trim;
+
+pub use bandwidth::Bandwidth;
+pub use options::Options;
+pub use reason::{By, Cause, Error, Reason};

@@ -1,0 +1,809 @@
+//! The phone: everything the client does, as a pure state machine.
+//!
+//! The contract in one sentence: tell it one thing (a wish, or an [`Input`] from the browser), then
+//! [`Phone::poll`] until it returns `None` and do what each [`Output`] says, and come back with
+//! [`Input::Tick`] no later than the last [`Output::WakeAt`].
+//!
+//! It asks no clock, owns no socket and calls nobody: a shell does that. So hours of phoning run in
+//! a test within milliseconds, and a page that calls us from inside a callback finds nothing
+//! borrowed.
+
+mod call;
+mod gather;
+mod link;
+mod path;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use clinicall_sip::{
+    Headers, Method, Millis, Request, Status, Time,
+    agent::{self, Agent, By, Flow, Registering, Registration},
+    entropy::Entropy,
+    header::NameAddr,
+};
+
+use crate::{
+    bandwidth::Bandwidth,
+    options::{Account, Options},
+    reason::{Cause, Error, Reason},
+};
+use call::{Call, Desk};
+use link::{Act, Link};
+
+/// A call of this phone. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    Incoming,
+    Outgoing,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The user part of the address: the clinic's own id, or a telephone number.
+    pub user: String,
+    pub name: Option<String>,
+    pub uri: String,
+}
+
+/// Which devices a call uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    pub audio: bool,
+    pub video: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Muted {
+    pub audio: bool,
+    pub video: bool,
+}
+
+/// How the phone stands with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Connecting,
+    Registered,
+    /// The connection was lost; it comes back by itself.
+    Reconnecting,
+    /// For good: the first connection could not be made, or the server refused us.
+    Failed(Reason),
+    Disconnected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// We call; the other side does not ring yet.
+    Calling,
+    /// We call; the other side rings.
+    Ringing,
+    /// Somebody calls us.
+    Incoming,
+    /// We accepted; the camera or the caller is not ready yet.
+    Answering,
+    Connected,
+    /// Sound and picture were interrupted; the phone looks for another way.
+    Reconnecting,
+    Ended,
+}
+
+/// How sound and picture get through, as `RTCPeerConnection.connectionState` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathState {
+    Connected,
+    Disconnected,
+    Failed,
+}
+
+/// What the browser has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    SocketOpen {
+        socket: Flow,
+        /// The subprotocol that the server chose.
+        protocol: &'a str,
+    },
+    SocketFrame {
+        socket: Flow,
+        bytes: &'a [u8],
+    },
+    /// Closed, or never opened.
+    SocketClosed {
+        socket: Flow,
+    },
+    /// The network came back or changed, or the page woke up.
+    Online,
+    Peer {
+        call: CallId,
+        news: PeerNews,
+    },
+    Tick,
+}
+
+/// The result of a [`PeerCommand`], or news of a peer connection's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerNews {
+    /// The local description that `Offer` or `Answer` asked for; `complete`: all its candidates
+    /// are in it.
+    Local {
+        sdp: String,
+        complete: bool,
+    },
+    /// `section`: the index of the `m=` line; `local`: the description with the candidate in it.
+    Candidate {
+        section: usize,
+        candidate: String,
+        local: String,
+    },
+    GatheringDone {
+        local: String,
+    },
+    /// The devices asked for are ours.
+    Captured,
+    CaptureFailed(Cause),
+    Path(PathState),
+    /// A step was refused by the browser.
+    Failed {
+        message: String,
+    },
+}
+
+/// What the shell does for the call's peer connection. Commands are carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerCommand {
+    /// `bundle`: `max-bundle` (a relay of ours), else the browser's default, `balanced`.
+    Create {
+        bundle: bool,
+    },
+    /// Sections for audio and, if wanted, video, sendrecv without a track; then
+    /// `setLocalDescription`. `restart`: with new ICE credentials. Result: [`PeerNews::Local`].
+    Offer {
+        video: bool,
+        restart: bool,
+    },
+    /// Takes the peer's offer and answers it, sendrecv without a track. Result:
+    /// [`PeerNews::Local`].
+    Answer {
+        offer: String,
+    },
+    SetAnswer {
+        answer: String,
+    },
+    /// Takes back a local offer that the peer did not answer.
+    Rollback,
+    /// `getUserMedia`, or the stream the page gave. Result: [`PeerNews::Captured`] or
+    /// [`PeerNews::CaptureFailed`].
+    Capture(Wants),
+    /// Puts what was captured onto the wire, within these limits.
+    Attach(Bandwidth),
+    Mute(Muted),
+    /// Closes the connection and lets the devices go.
+    Close,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    OpenSocket {
+        socket: Flow,
+        url: String,
+        protocols: &'static [&'static str],
+    },
+    CloseSocket {
+        socket: Flow,
+    },
+    Send {
+        socket: Flow,
+        text: String,
+    },
+    Peer {
+        call: CallId,
+        command: PeerCommand,
+    },
+    Event(Event),
+    /// The last one said counts; `None`: nothing to wake for.
+    WakeAt(Option<Time>),
+}
+
+/// What the page hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    State(State),
+    Incoming(CallId),
+    Ringing(CallId),
+    Connected(CallId),
+    /// Its state, its devices or its muting changed.
+    Changed(CallId),
+    Hangup(CallId, Reason),
+}
+
+/// Our own relay's subprotocol goes first; a foreign server is offered `sip` alone.
+const OURS: &[&str] = &["clinicall.v1", "sip"];
+const FOREIGN: &[&str] = &["sip"];
+
+/// Between saying goodbye and closing the socket.
+const FAREWELL: Millis = Millis(1_000);
+
+pub struct Phone {
+    account: Account,
+    agent: Agent,
+    link: Link,
+    registration: Option<Registration>,
+    state: State,
+    /// The server was logged in to once: from now on a lost connection comes back by itself.
+    entered: bool,
+    /// The socket speaks `clinicall.v1`.
+    ours: bool,
+    multiple_calls: bool,
+    calls: BTreeMap<CallId, Call>,
+    next_call: u64,
+    farewell: Option<Time>,
+    instance: String,
+    agent_wake: Option<Time>,
+    told_wake: Option<Time>,
+    out: VecDeque<Output>,
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Phone")
+            .field("state", &self.state)
+            .field("calls", &self.calls)
+            .finish()
+    }
+}
+
+impl Phone {
+    /// `seed` comes from the browser's `crypto`, and from nowhere else outside tests.
+    pub fn connect(now: Time, seed: [u8; 32], options: &Options) -> Result<Self, Error> {
+        let account = Account::check(options)?;
+        let mut entropy = Entropy::new(seed);
+        let agent = Agent::new(agent::Config {
+            product: concat!("Clinicall/", env!("CARGO_PKG_VERSION")).to_owned(),
+            host: [entropy.token(12).as_str(), ".invalid"].concat(),
+            contact_user: entropy.token(8),
+            seed: entropy.bytes(),
+            max_calls: 16,
+            session_expires: Millis::from_secs(1_800),
+            min_se: Millis::from_secs(90),
+            ring_timeout: Millis::from_secs(90),
+        });
+        let instance = uuid_urn(entropy.bytes());
+        let link = Link::new(Entropy::new(entropy.bytes()));
+        let mut phone = Self {
+            account,
+            agent,
+            link,
+            registration: None,
+            state: State::Connecting,
+            entered: false,
+            ours: false,
+            multiple_calls: false,
+            calls: BTreeMap::new(),
+            next_call: 0,
+            farewell: None,
+            instance,
+            agent_wake: None,
+            told_wake: None,
+            out: VecDeque::new(),
+        };
+        phone
+            .out
+            .push_back(Output::Event(Event::State(State::Connecting)));
+        let act = phone.link.open(now);
+        phone.act(now, act);
+        phone.settle(now);
+        Ok(phone)
+    }
+
+    // --- wishes ------------------------------------------------------------------------------
+
+    /// Calls `target`: a user of this server, `user@host` or a whole SIP URI.
+    pub fn call(&mut self, now: Time, target: &str, wants: Wants) -> Result<CallId, Error> {
+        let to = self.account.target(target)?;
+        if self.link.flow().is_none() || self.state != State::Registered {
+            return Err(Error::of(Cause::NotConnected));
+        }
+        let id = self.new_id();
+        let ours = self.ours;
+        let call = Call::place(&mut self.desk(now).1, id, to, wants, ours);
+        self.calls.insert(id, call);
+        self.settle(now);
+        Ok(id)
+    }
+
+    pub fn accept(&mut self, now: Time, id: CallId, wants: Wants) -> Result<(), Error> {
+        self.with(now, id, |call, desk| call.accept(desk, wants))
+    }
+
+    /// Declines an incoming call with 603, or any final status from 300 up.
+    pub fn reject(&mut self, now: Time, id: CallId, status: Option<u16>) -> Result<(), Error> {
+        let status = status.unwrap_or(603);
+        if !(300..700).contains(&status) {
+            return Err(Error::bad_option(
+                "A call is declined with a status from 300 to 699.",
+            ));
+        }
+        self.with(now, id, |call, desk| call.reject(desk, Status(status)))
+    }
+
+    /// Ends the call whatever its state. Of a call that is over already: nothing.
+    pub fn hangup(&mut self, now: Time, id: CallId) {
+        let _ = self.with(now, id, |call, desk| {
+            call.hang_up(desk);
+            Ok(())
+        });
+    }
+
+    /// `None` leaves a medium as it is.
+    pub fn mute(
+        &mut self,
+        now: Time,
+        id: CallId,
+        audio: Option<bool>,
+        video: Option<bool>,
+    ) -> Result<(), Error> {
+        self.with(now, id, |call, desk| {
+            let was = call.muted;
+            let muted = Muted {
+                audio: audio.unwrap_or(was.audio),
+                video: video.unwrap_or(was.video),
+            };
+            call.mute(desk, muted);
+            Ok(())
+        })
+    }
+
+    /// Whether a call may come in during another; if not (as it is at first), it is answered 486.
+    pub fn set_multiple_calls(&mut self, allowed: bool) {
+        self.multiple_calls = allowed;
+    }
+    #[must_use]
+    pub fn multiple_calls(&self) -> bool {
+        self.multiple_calls
+    }
+
+    /// Hangs up, unregisters and closes the socket a moment later.
+    pub fn disconnect(&mut self, now: Time) {
+        if self.is_finished() {
+            return;
+        }
+        self.end_calls(now, &Reason::of(Cause::Disconnected, By::Local));
+        match self.registration {
+            Some(registration) if self.link.flow().is_some() => {
+                self.agent.unregister(now, registration);
+                self.farewell = Some(now + FAREWELL);
+            }
+            _ => self.stop(now),
+        }
+        self.turn(State::Disconnected);
+        self.settle(now);
+    }
+
+    // --- questions ---------------------------------------------------------------------------
+
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The calls that are not over, oldest first.
+    pub fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.calls.keys().copied()
+    }
+    /// [`CallState::Ended`] for one that is over.
+    #[must_use]
+    pub fn call_state(&self, id: CallId) -> CallState {
+        self.calls.get(&id).map_or(CallState::Ended, Call::state)
+    }
+    #[must_use]
+    pub fn peer(&self, id: CallId) -> Option<&Peer> {
+        self.calls.get(&id).map(|call| &call.peer)
+    }
+    #[must_use]
+    pub fn direction(&self, id: CallId) -> Option<Direction> {
+        self.calls.get(&id).map(|call| call.direction)
+    }
+    #[must_use]
+    pub fn has_video(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.video)
+    }
+    #[must_use]
+    pub fn muted(&self, id: CallId) -> Muted {
+        self.calls
+            .get(&id)
+            .map_or(Muted::default(), |call| call.muted)
+    }
+
+    // --- the browser -------------------------------------------------------------------------
+
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::SocketOpen { socket, protocol } => self.socket_open(now, socket, protocol),
+            Input::SocketFrame { socket, bytes } => {
+                if self.link.flow() == Some(socket) {
+                    self.link.heard(now);
+                    self.agent.receive(now, socket, bytes);
+                }
+            }
+            Input::SocketClosed { socket } => {
+                if let Some(was_open) = self.link.closed(now, socket) {
+                    self.socket_lost(now, socket, was_open);
+                }
+            }
+            Input::Online => {
+                if let Some(act) = self.link.nudged(now) {
+                    self.act(now, act);
+                }
+            }
+            Input::Peer { call, news } => {
+                let _ = self.with(now, call, |call, desk| {
+                    call.peer_news(desk, news);
+                    Ok(())
+                });
+            }
+            Input::Tick => self.tick(now),
+        }
+        self.settle(now);
+    }
+
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn tick(&mut self, now: Time) {
+        if self.farewell.is_some_and(|until| now >= until) {
+            self.stop(now);
+        }
+        if let Some(act) = self.link.tick(now) {
+            self.act(now, act);
+        }
+        if self.agent_wake.is_some_and(|wake| now >= wake) {
+            self.agent_wake = None;
+            self.agent.tick(now);
+        }
+        let (calls, mut desk) = self.desk(now);
+        for call in calls.values_mut() {
+            call.tick(&mut desk);
+        }
+    }
+
+    fn socket_open(&mut self, now: Time, socket: Flow, protocol: &str) {
+        if !self.link.opened(now, socket) {
+            self.out.push_back(Output::CloseSocket { socket });
+            return;
+        }
+        self.ours = protocol == OURS[0];
+        self.agent.open(socket, self.account.transport);
+        for call in self.calls.values() {
+            if let Some(leg) = call.leg() {
+                // refused: it is ending
+                let _ = self.agent.move_call(leg, socket);
+            }
+        }
+        if let Some(registration) = self.registration {
+            self.agent.reregister(now, registration, socket);
+        } else {
+            let what = Registering {
+                registrar: self.account.domain(),
+                aor: self.account.aor.clone(),
+                expires: Millis::from_secs(600),
+                instance: Some(self.instance.clone()),
+                reg_id: Some(1),
+                credentials: Some(self.account.credentials.clone()),
+                headers: Headers::new(),
+            };
+            self.registration = Some(self.agent.register(now, socket, what));
+        }
+    }
+
+    fn socket_lost(&mut self, now: Time, socket: Flow, was_open: bool) {
+        if was_open {
+            self.agent.closed(now, socket);
+        }
+        if self.farewell.is_some() {
+            self.stop(now);
+        } else if self.entered {
+            self.turn(State::Reconnecting);
+        } else {
+            self.fail(now, Reason::of(Cause::ConnectionFailed, By::System));
+        }
+    }
+
+    fn act(&mut self, now: Time, act: Act) {
+        match act {
+            Act::Open(socket) => {
+                let protocols = if self.account.ours { OURS } else { FOREIGN };
+                let url = self.account.server.clone();
+                self.out.push_back(Output::OpenSocket {
+                    socket,
+                    url,
+                    protocols,
+                });
+            }
+            Act::Drop { socket, was_open } => {
+                self.out.push_back(Output::CloseSocket { socket });
+                self.socket_lost(now, socket, was_open);
+            }
+            Act::Probe(socket) if self.ours => {
+                // a relay of ours answers the double CRLF of RFC 5626 section 3.5.1: four bytes
+                self.send(now, socket, "\r\n\r\n".to_owned());
+            }
+            Act::Probe(socket) => {
+                // FreeSWITCH swallows CRLFs but answers OPTIONS; any frame back will do
+                let (to, from) = (self.account.domain(), self.account.aor.clone());
+                let headers = Headers::new();
+                let _ = self.agent.request(
+                    now,
+                    socket,
+                    Method::Options,
+                    to,
+                    from,
+                    headers,
+                    Vec::new(),
+                    None,
+                );
+            }
+        }
+    }
+
+    fn send(&mut self, now: Time, socket: Flow, text: String) {
+        self.link.said(now);
+        self.out.push_back(Output::Send { socket, text });
+    }
+
+    // --- the agent ---------------------------------------------------------------------------
+
+    /// Takes over whatever the last input brought about.
+    fn settle(&mut self, now: Time) {
+        while let Some(output) = self.agent.poll() {
+            match output {
+                agent::Output::Send { flow, bytes } => {
+                    if self.link.flow() == Some(flow) {
+                        let text = String::from_utf8_lossy(&bytes).into_owned();
+                        self.send(now, flow, text);
+                    }
+                }
+                agent::Output::WakeAt(when) => self.agent_wake = Some(when),
+                agent::Output::Event(event) => self.hear(now, event),
+            }
+        }
+        self.calls.retain(|_, call| !call.is_over());
+        let calls = self.calls.values().filter_map(Call::wake).min();
+        let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
+        let wake = wake.into_iter().flatten().min();
+        if wake != self.told_wake {
+            self.told_wake = wake;
+            self.out.push_back(Output::WakeAt(wake));
+        }
+    }
+
+    fn hear(&mut self, now: Time, event: agent::Event) {
+        use agent::Event as Sip;
+        match event {
+            Sip::Incoming { call, invite, .. } => self.incoming(now, call, &invite),
+            Sip::Progress {
+                call,
+                status,
+                answer,
+                ..
+            } => {
+                self.on_leg(now, call, |call, desk| {
+                    call.progressed(desk, status, answer)
+                });
+            }
+            Sip::Established { call, answer } => {
+                self.on_leg(now, call, |call, desk| call.established(desk, answer));
+            }
+            Sip::EarlyAnswer { call, answer } => {
+                self.on_leg(now, call, |call, desk| call.early_answer(desk, answer));
+            }
+            Sip::Change { call: leg, offer } => {
+                self.on_leg(now, leg, |call, desk| call.change(desk, leg, offer));
+            }
+            Sip::Changed { call, result } => {
+                self.on_leg(now, call, |call, desk| call.changed(desk, result));
+            }
+            Sip::Ended { call, ending } => {
+                self.on_leg(now, call, |call, desk| call.over(desk, ending.into()));
+            }
+            Sip::Within {
+                pending, request, ..
+            }
+            | Sip::Asked {
+                pending, request, ..
+            } => {
+                let status = match request.method {
+                    Method::Options | Method::Info => Status(200),
+                    _ => Status(405),
+                };
+                let mut headers = Headers::new();
+                headers.push(
+                    "Allow",
+                    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
+                );
+                let _ = self
+                    .agent
+                    .respond(now, pending, status, headers, Vec::new());
+            }
+            // the answer to a probe: that a frame came was all we wanted
+            Sip::Replied { .. } => {}
+            Sip::Registered { .. } => self.registered(now),
+            Sip::RegistrationFailed {
+                ending,
+                retry_after,
+                ..
+            } => {
+                self.not_registered(now, ending, retry_after);
+            }
+            Sip::Unregistered { .. } => {
+                if self.farewell.is_some() {
+                    self.stop(now);
+                }
+            }
+        }
+    }
+
+    fn incoming(&mut self, now: Time, leg: agent::CallId, invite: &Request) {
+        if (!self.multiple_calls && !self.calls.is_empty()) || self.is_finished() {
+            let _ = self.agent.reject(now, leg, Status(486), Headers::new());
+            return;
+        }
+        let from = invite.headers.get("From").and_then(NameAddr::parse);
+        let peer = from.map_or_else(
+            || Peer {
+                user: String::new(),
+                name: None,
+                uri: String::new(),
+            },
+            |from| Peer {
+                user: from.uri.user.clone(),
+                name: Some(from.name).filter(|name| !name.is_empty()),
+                uri: from.uri.to_string(),
+            },
+        );
+        let offer =
+            (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
+        let (id, ours) = (self.new_id(), self.ours);
+        let call = Call::ring(&mut self.desk(now).1, id, leg, peer, offer, ours);
+        self.calls.insert(id, call);
+    }
+
+    fn registered(&mut self, now: Time) {
+        if self.is_finished() {
+            return;
+        }
+        let again = std::mem::replace(&mut self.entered, true);
+        if again && self.state == State::Reconnecting {
+            let (calls, mut desk) = self.desk(now);
+            for call in calls.values_mut() {
+                call.moved(&mut desk);
+            }
+        }
+        self.turn(State::Registered);
+    }
+
+    fn not_registered(&mut self, now: Time, ending: agent::Ending, retry: Option<Millis>) {
+        if self.is_finished() || self.link.flow().is_none() {
+            return; // the socket's loss is told already
+        }
+        let refused = matches!(
+            ending.cause,
+            agent::Cause::AuthenticationFailed | agent::Cause::Rejected | agent::Cause::NotFound
+        );
+        if refused || !self.entered {
+            self.fail(now, ending.into());
+        } else if retry.is_some() {
+            self.turn(State::Reconnecting);
+        } else if let Some(flow) = self.link.flow() {
+            // a server that does not answer is as good as a dead socket
+            self.link.closed(now, flow);
+            self.act(
+                now,
+                Act::Drop {
+                    socket: flow,
+                    was_open: true,
+                },
+            );
+        }
+    }
+
+    // --- helpers -----------------------------------------------------------------------------
+
+    fn is_finished(&self) -> bool {
+        matches!(self.state, State::Failed(_) | State::Disconnected)
+    }
+
+    fn turn(&mut self, state: State) {
+        if self.state != state && !self.is_finished() {
+            self.state = state.clone();
+            self.out.push_back(Output::Event(Event::State(state)));
+        }
+    }
+
+    fn fail(&mut self, now: Time, reason: Reason) {
+        self.end_calls(now, &reason);
+        self.stop(now);
+        self.turn(State::Failed(reason));
+    }
+
+    fn stop(&mut self, now: Time) {
+        self.farewell = None;
+        if let Some(Act::Drop { socket, was_open }) = self.link.stop() {
+            if was_open {
+                self.agent.closed(now, socket);
+            }
+            self.out.push_back(Output::CloseSocket { socket });
+        }
+    }
+
+    fn end_calls(&mut self, now: Time, reason: &Reason) {
+        let (calls, mut desk) = self.desk(now);
+        for call in calls.values_mut() {
+            call.end(&mut desk, reason.clone());
+        }
+    }
+
+    fn new_id(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call)
+    }
+
+    fn desk(&mut self, now: Time) -> (&mut BTreeMap<CallId, Call>, Desk<'_>) {
+        let desk = Desk {
+            now,
+            agent: &mut self.agent,
+            out: &mut self.out,
+            account: &self.account,
+            flow: self.link.flow(),
+        };
+        (&mut self.calls, desk)
+    }
+
+    fn with(
+        &mut self,
+        now: Time,
+        id: CallId,
+        act: impl FnOnce(&mut Call, &mut Desk<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (calls, mut desk) = self.desk(now);
+        let call = calls
+            .get_mut(&id)
+            .ok_or_else(|| Error::of(Cause::WrongState))?;
+        let result = act(call, &mut desk);
+        self.settle(now);
+        result
+    }
+
+    fn on_leg(
+        &mut self,
+        now: Time,
+        leg: agent::CallId,
+        act: impl FnOnce(&mut Call, &mut Desk<'_>),
+    ) {
+        let (calls, mut desk) = self.desk(now);
+        // a call we ended is forgotten before its last messages are through
+        if let Some(call) = calls.values_mut().find(|call| call.leg() == Some(leg)) {
+            act(call, &mut desk);
+        }
+    }
+}
+
+/// A random UUID (RFC 9562 section 5.4) as the URN that `+sip.instance` wants. New with each page,
+/// so that two tabs of one person ring both.
+fn uuid_urn(mut random: [u8; 32]) -> String {
+    random[6] = random[6] & 0x0f | 0x40;
+    random[8] = random[8] & 0x3f | 0x80;
+    let mut urn = String::from("urn:uuid:");
+    for (at, byte) in random.iter().take(16).enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            urn.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            urn.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    urn
+}
