@@ -1,0 +1,181 @@
+//! Who speaks, from the audio levels in RTP headers (RFC 6464), without decoding.
+
+use super::{
+    MemberId,
+    time::{MILLISECOND, SECOND},
+};
+
+/// A level of speech, smoothed, in dB above silence (127 is the loudest).
+const SPEECH: f32 = 127.0 - 50.0;
+/// Another speaker takes over when this much louder...
+const LOUDER: f32 = 6.0;
+/// ...for this long, or when the last one fell silent.
+const PERSISTENT: u64 = 400 * MILLISECOND;
+/// Time constant of rise; decay is three times slower, so that pauses between words are bridged.
+const RISE: f32 = 0.15;
+const DECAY: f32 = 0.5;
+/// The floor is not passed on more often.
+const HOLD: u64 = SECOND;
+
+/// The loudness of one member.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loudness {
+    smooth: f32,
+    at: u64,
+}
+
+impl Loudness {
+    /// `level` as in the header: a voice flag and 0 (loud) to 127 (silent) -dBov.
+    pub fn heard(&mut self, now: u64, level: u8) {
+        let loud = 127.0 - f32::from(level & 0x7f);
+        let passed = now.saturating_sub(self.at).min(SECOND) as f32 / SECOND as f32;
+        let constant = if loud > self.smooth { RISE } else { DECAY };
+        self.smooth += (loud - self.smooth) * (1.0 - (-passed / constant).exp());
+        self.at = now;
+    }
+
+    /// Falls when nothing is heard any more (DTX, mute, loss).
+    #[must_use]
+    pub fn now(&self, now: u64) -> f32 {
+        let silent = now
+            .saturating_sub(self.at)
+            .saturating_sub(500 * MILLISECOND);
+        self.smooth * (-(silent as f32) / (SECOND as f32 * DECAY)).exp()
+    }
+}
+
+/// Who has the floor by speaking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Floor {
+    pub speaker: Option<MemberId>,
+    since: u64,
+    challenger: Option<(MemberId, u64)>,
+}
+
+impl Floor {
+    /// Looks at everybody's loudness; `true`: there is a new speaker.
+    pub fn update(
+        &mut self,
+        now: u64,
+        members: impl Iterator<Item = (MemberId, Loudness)>,
+    ) -> bool {
+        let (mut loudest, mut speaking) = (None, 0.0);
+        for (member, loudness) in members {
+            let loud = loudness.now(now);
+            if Some(member) == self.speaker {
+                speaking = loud;
+            }
+            if loud >= SPEECH && loudest.is_none_or(|(_, most)| loud > most) {
+                loudest = Some((member, loud));
+            }
+        }
+        let Some((member, loud)) = loudest.filter(|(member, _)| Some(*member) != self.speaker)
+        else {
+            self.challenger = None;
+            return false;
+        };
+        if speaking >= SPEECH && loud < speaking + LOUDER {
+            self.challenger = None;
+            return false;
+        }
+        let since = match self.challenger {
+            Some((challenger, since)) if challenger == member => since,
+            _ => {
+                self.challenger = Some((member, now));
+                now
+            }
+        };
+        let first = self.speaker.is_none();
+        if !first && (now - since < PERSISTENT || now - self.since < HOLD) {
+            return false;
+        }
+        *self = Self {
+            speaker: Some(member),
+            since: now,
+            challenger: None,
+        };
+        true
+    }
+
+    pub fn left(&mut self, member: MemberId) {
+        if self.speaker == Some(member) {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCTOR: MemberId = MemberId(1);
+    const PATIENT: MemberId = MemberId(2);
+    const SILENCE: u8 = 127;
+
+    struct Talk {
+        now: u64,
+        floor: Floor,
+        members: [(MemberId, Loudness); 2],
+    }
+
+    impl Talk {
+        /// Levels of doctor and patient for a while; answers how often the speaker changed.
+        fn hear(&mut self, milliseconds: u64, levels: [u8; 2]) -> usize {
+            let mut changes = 0;
+            for _ in 0..milliseconds / 20 {
+                self.now += 20 * MILLISECOND;
+                for ((_, loudness), level) in self.members.iter_mut().zip(levels) {
+                    loudness.heard(self.now, level);
+                }
+                changes += usize::from(self.floor.update(self.now, self.members.iter().copied()));
+            }
+            changes
+        }
+    }
+
+    fn talk() -> Talk {
+        let silent = Loudness::default();
+        Talk {
+            now: SECOND,
+            floor: Floor::default(),
+            members: [(DOCTOR, silent), (PATIENT, silent)],
+        }
+    }
+
+    #[test]
+    fn the_floor_follows_the_conversation() {
+        let mut talk = talk();
+        assert_eq!(talk.hear(1_000, [SILENCE, SILENCE]), 0);
+        assert_eq!(talk.hear(500, [25, SILENCE]), 1);
+        assert_eq!(talk.floor.speaker, Some(DOCTOR));
+        talk.hear(2_000, [25, 60]);
+        assert_eq!(talk.hear(2_000, [SILENCE, 25]), 1);
+        assert_eq!(talk.floor.speaker, Some(PATIENT));
+    }
+
+    #[test]
+    fn a_cough_does_not_take_the_floor() {
+        let mut talk = talk();
+        talk.hear(2_000, [25, SILENCE]);
+        assert_eq!(talk.hear(160, [25, 5]), 0);
+        assert_eq!(talk.hear(1_000, [25, SILENCE]), 0);
+        assert_eq!(talk.floor.speaker, Some(DOCTOR));
+    }
+
+    #[test]
+    fn two_who_speak_alike_do_not_flicker() {
+        let mut talk = talk();
+        let changes: usize = (0..50)
+            .map(|turn| talk.hear(200, if turn % 2 == 0 { [25, 28] } else { [28, 25] }))
+            .sum();
+        assert_eq!(changes, 1);
+    }
+
+    #[test]
+    fn who_left_does_not_speak() {
+        let mut talk = talk();
+        talk.hear(1_000, [25, SILENCE]);
+        talk.floor.left(DOCTOR);
+        assert_eq!(talk.floor.speaker, None);
+    }
+}

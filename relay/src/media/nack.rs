@@ -1,0 +1,222 @@
+//! Lost packets: asking a publisher for them, and how often a receiver may ask us.
+
+use super::time::{MILLISECOND, SECOND};
+
+/// Packets that only took another way are usually there by then.
+const REORDERING: u64 = 10 * MILLISECOND;
+/// Later a decoder has gone on without the packet, or wants a keyframe.
+const USEFUL: u64 = SECOND;
+const TRIES: u8 = 10;
+/// With more holes than this only a keyframe helps.
+const MOST: usize = 256;
+/// The least time between two requests for one packet.
+const SHORTEST: u64 = 20 * MILLISECOND;
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    number: u64,
+    since: u64,
+    due: u64,
+    tries: u8,
+}
+
+/// What a publisher is to send again.
+#[derive(Debug, Default)]
+pub struct Missed {
+    /// In rising order of number.
+    list: Vec<Missing>,
+}
+
+impl Missed {
+    /// `count` numbers from `first` on did not come. `false`: too many, the list is empty now and a
+    /// keyframe is the better thing to ask for.
+    pub fn hole(&mut self, first: u64, count: u64, now: u64) -> bool {
+        if self.list.len() as u64 + count > MOST as u64 {
+            self.list.clear();
+            return false;
+        }
+        let due = now + REORDERING;
+        self.list
+            .extend((first..first + count).map(|number| Missing {
+                number,
+                since: now,
+                due,
+                tries: 0,
+            }));
+        true
+    }
+
+    pub fn came(&mut self, number: u64) {
+        if let Ok(at) = self
+            .list
+            .binary_search_by_key(&number, |missing| missing.number)
+        {
+            self.list.remove(at);
+        }
+    }
+
+    /// A keyframe begins at `number`: nobody needs what was before it.
+    pub fn forget_before(&mut self, number: u64) {
+        self.list.retain(|missing| missing.number >= number);
+    }
+
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    /// Moves the numbers to ask for now into `ask`, rising.
+    pub fn due(&mut self, now: u64, rtt: u64, ask: &mut Vec<u16>) {
+        self.list.retain_mut(|missing| {
+            if missing.due <= now {
+                if missing.tries == TRIES || now - missing.since > USEFUL {
+                    return false;
+                }
+                missing.tries += 1;
+                missing.due = now + (rtt + rtt / 4).max(SHORTEST);
+                ask.push(missing.number as u16);
+            }
+            true
+        });
+    }
+
+    #[must_use]
+    pub fn wake(&self) -> Option<u64> {
+        self.list.iter().map(|missing| missing.due).min()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// How often one packet is sent again to one receiver.
+const ANSWERS: u8 = 3;
+/// Packets remembered; a receiver that asks for more at a time has lost the picture anyway.
+const REMEMBERED: usize = 128;
+/// Packets that may be sent again at once, and how many sent ones earn one more: repair takes at
+/// most a third of what goes to a receiver, whatever it asks for.
+const BURST: u32 = 128;
+const EARN: u32 = 2;
+
+/// Remembers what a receiver asked for, so that nobody makes us send much by asking often.
+#[derive(Debug)]
+pub struct Answered {
+    /// Number, time, count; at the number modulo its length. Empty until somebody asks.
+    list: Vec<(u64, u64, u8)>,
+    /// In packets sent.
+    credit: u32,
+}
+
+impl Default for Answered {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            credit: BURST * EARN,
+        }
+    }
+}
+
+impl Answered {
+    /// A packet was sent for the first time.
+    pub fn sent(&mut self) {
+        self.credit = (self.credit + 1).min(BURST * EARN);
+    }
+
+    /// Whether the packet may be sent again, which is then noted.
+    pub fn may(&mut self, number: u64, now: u64, rtt: u64) -> bool {
+        if self.credit < EARN {
+            return false;
+        }
+        if self.list.is_empty() {
+            self.list.resize(REMEMBERED, (u64::MAX, 0, 0));
+        }
+        let entry = &mut self.list[number as usize % REMEMBERED];
+        if entry.0 != number {
+            *entry = (number, now, 0);
+        } else if now.saturating_sub(entry.1) < rtt.max(SHORTEST) || entry.2 >= ANSWERS {
+            return false;
+        }
+        (entry.1, entry.2) = (now, entry.2 + 1);
+        self.credit -= EARN;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: u64 = 80 * MILLISECOND;
+
+    fn due(missed: &mut Missed, now: u64) -> Vec<u16> {
+        let mut ask = Vec::new();
+        missed.due(now, RTT, &mut ask);
+        ask
+    }
+
+    #[test]
+    fn a_packet_that_only_took_another_way_is_not_asked_for() {
+        let mut missed = Missed::default();
+        assert!(missed.hole(10, 2, 0));
+        assert_eq!(due(&mut missed, 5 * MILLISECOND), []);
+        missed.came(10);
+        assert_eq!(missed.wake(), Some(REORDERING));
+        assert_eq!(due(&mut missed, REORDERING), [11]);
+        missed.came(11);
+        assert!(missed.is_empty());
+    }
+
+    #[test]
+    fn a_lost_packet_is_asked_for_once_a_round_trip_until_it_is_of_no_use() {
+        let mut missed = Missed::default();
+        missed.hole(65_536, 1, 0);
+        let (mut now, mut asked) = (0, Vec::new());
+        while let Some(wake) = missed.wake() {
+            now = wake;
+            asked.extend(due(&mut missed, now).iter().map(|_| now / MILLISECOND));
+        }
+        assert_eq!(asked, [10, 110, 210, 310, 410, 510, 610, 710, 810, 910]);
+        assert!(now > USEFUL);
+    }
+
+    #[test]
+    fn a_keyframe_makes_older_holes_unimportant() {
+        let mut missed = Missed::default();
+        missed.hole(10, 5, 0);
+        missed.forget_before(13);
+        assert_eq!(due(&mut missed, REORDERING), [13, 14]);
+    }
+
+    #[test]
+    fn a_flood_of_holes_is_answered_with_a_keyframe() {
+        let mut missed = Missed::default();
+        assert!(missed.hole(10, 200, 0));
+        assert!(!missed.hole(300, 100, 0));
+        assert!(missed.is_empty());
+    }
+
+    #[test]
+    fn a_receiver_that_asks_and_asks_gets_three_copies() {
+        let mut answered = Answered::default();
+        let sent = (0..100)
+            .filter(|turn| answered.may(7, turn * 10 * MILLISECOND, RTT))
+            .count();
+        assert_eq!(sent, 3);
+        assert!(answered.may(8, SECOND, RTT));
+    }
+
+    #[test]
+    fn asking_for_everything_repairs_a_third_at_most() {
+        let mut answered = Answered::default();
+        let (mut sent, mut repaired) = (0, 0);
+        for number in 0..10_000 {
+            answered.sent();
+            sent += 1;
+            repaired += (0..64)
+                .filter(|ago| answered.may(number + ago * 7, number, 0))
+                .count();
+        }
+        assert!(repaired <= sent / 2 + BURST as usize, "{repaired}");
+    }
+}
