@@ -3,8 +3,26 @@
 //! This file is the door. Signalling asks for descriptions and tells who may be heard; everything
 //! on a packet's way lives behind it, on the workers' threads.
 
+pub mod assign;
+pub mod cache;
+pub mod codec;
+pub mod forward;
+pub mod keyframe;
+pub mod level;
+pub mod member;
+pub mod nack;
 pub mod negotiated;
+pub mod report;
 pub mod room;
+pub mod rtcp;
+pub mod rtp;
+pub mod sequence;
+pub mod serve;
+pub mod slot;
+pub mod source;
+pub mod time;
+pub mod twcc;
+pub mod vp8;
 
 use std::{net::IpAddr, sync::mpsc};
 

@@ -2,8 +2,26 @@
 //!
 //! Pure: plaintext packets and the time in (microseconds on the worker's monotonic clock), packets
 //! out through a [`Sink`]. The worker encrypts, sends and wakes the room.
+//!
+//! A packet's way: [`super::rtp`] reads it, the member's [`super::source`] puts it in order, the
+//! [`super::cache`] keeps it, [`super::forward`] writes it into each [`super::slot`] that carries
+//! the source. Nothing is allocated on it once buffers have grown to their size.
 
-use super::{MemberId, negotiated::Negotiated};
+use super::{
+    MemberId,
+    assign::{self, Candidate},
+    codec,
+    forward::{forward, resend},
+    level::Floor,
+    member::{Kind, Member, Stats},
+    negotiated::Negotiated,
+    report::Clock,
+    rtcp::{Item, items},
+    rtp::Packet,
+    serve::{Desk, SOON, serve},
+    source::Source,
+    time::SECOND,
+};
 
 /// Where a room's packets go; the worker seals and batches them.
 pub trait Sink {
@@ -15,28 +33,409 @@ pub trait Sink {
     fn rtcp(&mut self, to: MemberId, packet: &[u8]);
 }
 
+/// How often silence is noticed and buffers are fitted.
+const SWEEP: u64 = SECOND;
+
 #[derive(Debug, Default)]
-pub struct Room {}
+pub struct Room {
+    /// Sorted by id.
+    members: Vec<Member>,
+    floor: Floor,
+    /// `u64::MAX`: never.
+    wake: Wake,
+    sweep_at: u64,
+    desk: Desk,
+    copy: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wake(u64);
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
 
 impl Room {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
+
     /// The member is there, its path need not be up yet. Nothing flows before [`Room::admit`].
-    pub fn join(&mut self, _member: MemberId, _negotiated: Negotiated, _now: u64) {}
-    pub fn renegotiate(&mut self, _member: MemberId, _negotiated: Negotiated, _now: u64) {}
-    pub fn admit(&mut self, _member: MemberId, _now: u64) {}
-    pub fn leave(&mut self, _member: MemberId, _now: u64) {}
+    pub fn join(&mut self, member: MemberId, negotiated: Negotiated, now: u64) {
+        match self
+            .members
+            .binary_search_by_key(&member, |member| member.id)
+        {
+            Ok(at) => self.members[at].negotiate(negotiated),
+            Err(at) => self
+                .members
+                .insert(at, Member::new(member, negotiated, now)),
+        }
+        self.settle(now);
+    }
+
+    pub fn renegotiate(&mut self, member: MemberId, negotiated: Negotiated, now: u64) {
+        if let Some(at) = self.find(member) {
+            self.members[at].negotiate(negotiated);
+            self.settle(now);
+        }
+    }
+
+    /// From now on the member hears and is heard.
+    pub fn admit(&mut self, member: MemberId, now: u64) {
+        let Some(at) = self.find(member) else { return };
+        let member = &mut self.members[at];
+        if std::mem::replace(&mut member.admitted, true) {
+            return;
+        }
+        for lane in &mut member.lanes {
+            // nobody missed what nobody was to get
+            lane.source.missed.clear();
+        }
+        self.settle(now);
+    }
+
+    pub fn leave(&mut self, member: MemberId, now: u64) {
+        if let Some(at) = self.find(member) {
+            self.members.remove(at);
+            self.floor.left(member);
+            self.settle(now);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    #[must_use]
+    pub fn stats(&self, member: MemberId) -> Option<Stats> {
+        self.find(member).map(|at| self.members[at].stats())
+    }
+
+    /// Who speaks, as far as levels tell.
+    #[must_use]
+    pub fn speaker(&self) -> Option<MemberId> {
+        self.floor.speaker
+    }
+
     /// An authenticated RTP packet, header included.
-    pub fn rtp(&mut self, _now: u64, _from: MemberId, _packet: &[u8], _sink: &mut impl Sink) {}
+    pub fn rtp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
+        let Some(at) = self.find(from) else { return };
+        let member = &mut self.members[at];
+        let Ok(packet) = Packet::parse(packet) else {
+            member.stats.refused += 1;
+            return;
+        };
+        let Some((kind, repairs)) = member.classify(&packet) else {
+            member.stats.refused += 1;
+            return;
+        };
+        let Some((received, clock_rate, epoch, woke)) = take(now, member, kind, repairs, &packet)
+        else {
+            self.attend(now, at, sink);
+            return;
+        };
+        if member.admitted {
+            if let (Kind::Audio, Some(level)) = (kind, received.parcel.level) {
+                member.loudness.heard(now, level);
+            }
+            self.rearrange(now, woke, kind);
+            let outcome = forward(
+                now,
+                (from, epoch),
+                (kind, clock_rate),
+                &received,
+                &mut self.members,
+                &mut self.copy,
+                sink,
+            );
+            if outcome.waiting {
+                self.members[at].lane_mut(kind).source.wish.want();
+            }
+        }
+        self.attend(now, at, sink);
+    }
+
     /// An authenticated RTCP packet, compound or reduced-size.
-    pub fn rtcp(&mut self, _now: u64, _from: MemberId, _packet: &[u8], _sink: &mut impl Sink) {}
+    pub fn rtcp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
+        let Some(at) = self.find(from) else { return };
+        for item in items(packet) {
+            match item {
+                Item::SenderReport {
+                    ssrc,
+                    ntp,
+                    rtp,
+                    blocks,
+                    ..
+                } => {
+                    self.clock(now, at, ssrc, Clock { ntp, rtp, at: now });
+                    blocks.for_each(|block| self.members[at].reported(now, &block));
+                }
+                Item::ReceiverReport { blocks, .. } => {
+                    blocks.for_each(|block| self.members[at].reported(now, &block));
+                }
+                Item::Bye { ssrcs } => ssrcs.for_each(|ssrc| {
+                    if let Some(source) = published(&mut self.members[at], ssrc) {
+                        source.end();
+                    }
+                }),
+                Item::Nack { media, lost } => {
+                    let Some(kind) = self.members[at].slot_kind(media) else {
+                        continue;
+                    };
+                    for sequence in lost {
+                        self.members[at].stats.nacks_received += 1;
+                        let members = (at, &mut self.members[..]);
+                        resend(now, kind, sequence, members, &mut self.copy, sink);
+                    }
+                }
+                Item::Pli { media } => self.keyframe_wanted(now, at, media, sink),
+                Item::Fir { media } => {
+                    media
+                        .take(2)
+                        .for_each(|media| self.keyframe_wanted(now, at, media, sink));
+                }
+                Item::Remb { bitrate } => self.members[at].stats.remb = bitrate,
+                Item::TransportCc(feedback) => {
+                    let (came, lost) = feedback.tally();
+                    let stats = &mut self.members[at].stats;
+                    stats.feedback_came += u64::from(came);
+                    stats.feedback_lost += u64::from(lost);
+                }
+            }
+        }
+        self.attend(now, at, sink);
+    }
+
     /// Timers that are due.
-    pub fn tick(&mut self, _now: u64, _sink: &mut impl Sink) {}
+    pub fn tick(&mut self, now: u64, sink: &mut impl Sink) {
+        if now < self.wake.0 {
+            return;
+        }
+        if now >= self.sweep_at {
+            self.sweep(now);
+        }
+        let mut wake = if self.members.is_empty() {
+            u64::MAX
+        } else {
+            self.sweep_at
+        };
+        for at in 0..self.members.len() {
+            if self.members[at].wake() <= now {
+                serve(now, at, &mut self.members, &mut self.desk, sink);
+            }
+            // what could not be sent now is looked at again, but not in a loop
+            wake = wake.min(self.members[at].wake().max(now + 1_000));
+        }
+        self.wake.0 = wake;
+    }
+
     /// When [`Room::tick`] wants to be called next.
     #[must_use]
     pub fn next_wake(&self) -> Option<u64> {
-        None
+        (self.wake.0 != u64::MAX).then_some(self.wake.0)
     }
+
+    fn find(&self, member: MemberId) -> Option<usize> {
+        self.members
+            .binary_search_by_key(&member, |member| member.id)
+            .ok()
+    }
+
+    /// Serves a member at once if something is due, and notes when something will be.
+    fn attend(&mut self, now: u64, at: usize, sink: &mut impl Sink) {
+        let mut wake = self.members[at].wake();
+        if wake <= now {
+            serve(now, at, &mut self.members, &mut self.desk, sink);
+            wake = self.members[at].wake().max(now + 1_000);
+        }
+        self.wake.0 = self.wake.0.min(wake);
+    }
+
+    /// Membership changed: who is in which slot, and when to wake.
+    fn settle(&mut self, now: u64) {
+        self.assign();
+        self.wake.0 = if self.members.is_empty() {
+            u64::MAX
+        } else {
+            now
+        };
+    }
+
+    /// A source woke up, or levels moved: slots may change.
+    fn rearrange(&mut self, now: u64, woke: bool, kind: Kind) {
+        let speaks = kind == Kind::Audio && self.members.len() > 2 && {
+            let admitted = self.members.iter().filter(|member| member.admitted);
+            self.floor
+                .update(now, admitted.map(|member| (member.id, member.loudness)))
+        };
+        if woke || speaks {
+            self.assign();
+        }
+    }
+
+    /// Puts into every slot whom the policy picks.
+    fn assign(&mut self) {
+        for kind in Kind::BOTH {
+            for member in &mut self.members {
+                member.lane_mut(kind).source.asked_for = false;
+            }
+            for at in 0..self.members.len() {
+                let picked = self.pick(kind, at);
+                let lane = self.members[at].lane_mut(kind);
+                let Some(slot) = &mut lane.slot else { continue };
+                let changed = slot.source != picked;
+                slot.assign(picked);
+                let repairs = lane
+                    .track
+                    .as_ref()
+                    .is_some_and(|track| track.rtx.is_some() || track.feedback.nack);
+                let Some(source) = picked.and_then(|picked| self.find(picked)) else {
+                    continue;
+                };
+                let source = &mut self.members[source].lane_mut(kind).source;
+                source.asked_for |= repairs;
+                if changed && kind == Kind::Video {
+                    source.wish.want();
+                }
+            }
+        }
+    }
+
+    fn pick(&self, kind: Kind, at: usize) -> Option<MemberId> {
+        let receiver = &self.members[at];
+        let lane = receiver.lane(kind);
+        let track = lane
+            .track
+            .as_ref()
+            .filter(|track| receiver.admitted && track.receives)?;
+        let candidates = self.members.iter().filter_map(|member| {
+            let lane = member.lane(kind);
+            let sent = lane
+                .sent()
+                .filter(|sent| codec::compatible(&sent.codec, &track.codec));
+            sent.filter(|_| member.admitted).map(|_| Candidate {
+                member: member.id,
+                live: lane.source.live,
+            })
+        });
+        let current = lane.slot.as_ref().and_then(|slot| slot.source);
+        assign::pick(receiver.id, current, self.floor.speaker, candidates)
+    }
+
+    /// A publisher's sender report; slots that do not know its clock yet are told soon.
+    fn clock(&mut self, now: u64, at: usize, ssrc: u32, clock: Clock) {
+        let member = &mut self.members[at];
+        let from = member.id;
+        if published(member, ssrc)
+            .map(|source| source.clock = Some(clock))
+            .is_none()
+        {
+            return;
+        }
+        member.timebase.reported(now, clock.ntp);
+        for receiver in &mut self.members {
+            let slots = receiver.lanes.iter().filter_map(|lane| lane.slot.as_ref());
+            if slots
+                .into_iter()
+                .any(|slot| slot.source == Some(from) && !slot.synced)
+            {
+                receiver.report_at = receiver.report_at.min(now + SOON);
+                self.wake.0 = self.wake.0.min(receiver.report_at);
+            }
+        }
+    }
+
+    fn keyframe_wanted(&mut self, now: u64, at: usize, media: u32, sink: &mut impl Sink) {
+        let member = &mut self.members[at];
+        if member.slot_kind(media) != Some(Kind::Video) {
+            return;
+        }
+        member.stats.keyframes_wanted += 1;
+        let slot = member.lane(Kind::Video).slot.as_ref();
+        let Some(source) = slot
+            .and_then(|slot| slot.source)
+            .and_then(|source| self.find(source))
+        else {
+            return;
+        };
+        self.members[source]
+            .lane_mut(Kind::Video)
+            .source
+            .wish
+            .want();
+        self.attend(now, source, sink);
+    }
+
+    fn sweep(&mut self, now: u64) {
+        self.sweep_at = now + SWEEP;
+        let mut fell = false;
+        for lane in self.members.iter_mut().flat_map(|member| &mut member.lanes) {
+            fell |= lane.source.sweep(now);
+        }
+        if fell {
+            self.assign();
+        }
+        for kind in Kind::BOTH {
+            for at in 0..self.members.len() {
+                let receiver = &self.members[at];
+                let source = receiver
+                    .lane(kind)
+                    .slot
+                    .as_ref()
+                    .and_then(|slot| slot.source);
+                let distance = receiver.distance();
+                if let Some(source) = source.and_then(|source| self.find(source)) {
+                    self.members[source]
+                        .lane_mut(kind)
+                        .source
+                        .cache
+                        .farther(distance);
+                }
+            }
+        }
+    }
+}
+
+/// What a packet is to the rest of the room: itself, its clock, its epoch, whether its source was
+/// silent before.
+fn take<'a>(
+    now: u64,
+    member: &mut Member,
+    kind: Kind,
+    repairs: bool,
+    packet: &Packet<'a>,
+) -> Option<(super::source::Received<'a>, u32, u32, bool)> {
+    let admitted = member.admitted;
+    let Member {
+        lanes, recorder, ..
+    } = member;
+    let lane = &mut lanes[kind as usize];
+    let track = lane.track.as_ref()?;
+    if let Some(&[high, low]) = track
+        .extensions
+        .transport_cc
+        .and_then(|id| packet.extension(id))
+    {
+        recorder.came(now, u16::from_be_bytes([high, low]));
+    }
+    let was_live = lane.source.live;
+    let received = if repairs {
+        lane.source.receive_repair(now, track, packet)?
+    } else {
+        lane.source.receive(now, track, packet)?
+    };
+    if admitted && lane.source.asked_for && !received.parcel.payload.is_empty() {
+        lane.source.cache.insert(now, &received.parcel);
+    }
+    Some((received, track.clock_rate, lane.source.epoch, !was_live))
+}
+
+fn published(member: &mut Member, ssrc: u32) -> Option<&mut Source> {
+    let sources = member.lanes.iter_mut().map(|lane| &mut lane.source);
+    sources.into_iter().find(|source| source.ssrc == Some(ssrc))
 }

@@ -1,0 +1,126 @@
+//! One packet to everybody whose slot carries its source, and once more to who lost it.
+
+use super::{
+    MemberId,
+    member::{Kind, Member},
+    room::Sink,
+    source::Received,
+    vp8,
+};
+
+/// What the receivers made of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Somebody waits for a keyframe.
+    pub waiting: bool,
+}
+
+/// Sends a packet of `from`'s source to each receiver. `copy` is memory for a payload that has to
+/// be changed.
+pub fn forward(
+    now: u64,
+    (from, epoch): (MemberId, u32),
+    (kind, clock_rate): (Kind, u32),
+    received: &Received<'_>,
+    receivers: &mut [Member],
+    copy: &mut Vec<u8>,
+    sink: &mut impl Sink,
+) -> Outcome {
+    let Received {
+        parcel,
+        picture,
+        begins,
+    } = received;
+    let mut outcome = Outcome::default();
+    copy.clear();
+    for receiver in receivers {
+        let lane = &mut receiver.lanes[kind as usize];
+        let (Some(slot), Some(track)) = (&mut lane.slot, &lane.track) else {
+            continue;
+        };
+        if slot.source != Some(from) {
+            continue;
+        }
+        let place = slot.place(
+            now,
+            (from, epoch),
+            clock_rate,
+            parcel,
+            picture.as_ref(),
+            *begins,
+        );
+        let Some(place) = place else {
+            outcome.waiting |= slot.is_waiting();
+            continue;
+        };
+        let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
+        let payload = match picture {
+            Some(picture) if !place.shift.is_zero() => {
+                if copy.is_empty() {
+                    copy.extend_from_slice(parcel.payload);
+                }
+                place.shift.apply(picture, copy);
+                &copy[..]
+            }
+            _ => parcel.payload,
+        };
+        sink.rtp(receiver.id, header.finish(), payload);
+        slot.count(payload.len());
+        receiver.stats.sent_packets += 1;
+        receiver.stats.sent_bytes += payload.len() as u64;
+    }
+    outcome
+}
+
+/// Sends a packet again to the member that asks for one of our sequence numbers, if it is still
+/// there and was not asked for too often. `others` yields the member a packet came from.
+pub fn resend(
+    now: u64,
+    kind: Kind,
+    sequence: u16,
+    (receiver, members): (usize, &mut [Member]),
+    copy: &mut Vec<u8>,
+    sink: &mut impl Sink,
+) -> Option<()> {
+    let distance = members[receiver].distance();
+    let lane = members[receiver].lane_mut(kind);
+    let track = lane.track.as_ref()?;
+    if track.rtx.is_none() && !track.feedback.nack {
+        return None;
+    }
+    let origin = lane.slot.as_ref()?.origin(sequence)?;
+    let source = members
+        .binary_search_by_key(&origin.source, |member| member.id)
+        .ok()?;
+    let [receiver, source] = members.get_disjoint_mut([receiver, source]).ok()?;
+    let source = &source.lane(kind).source;
+    if source.epoch != origin.epoch {
+        return None;
+    }
+    let parcel = source.cache.get(origin.theirs)?;
+
+    let lane = &mut receiver.lanes[kind as usize];
+    let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
+    if !slot.answered.may(origin.place.number, now, distance) {
+        return None;
+    }
+    let mut place = origin.place;
+    place.timestamp = place.timestamp.wrapping_add(parcel.timestamp);
+    copy.clear();
+    if track.rtx.is_some() {
+        // RFC 4588 section 4: the original sequence number comes first
+        copy.extend_from_slice(&sequence.to_be_bytes());
+    }
+    let start = copy.len();
+    copy.extend_from_slice(parcel.payload);
+    if !place.shift.is_zero()
+        && let Some(picture) = vp8::Descriptor::parse(parcel.payload)
+    {
+        place.shift.apply(&picture, &mut copy[start..]);
+    }
+    let mut header = slot.repair_header(now, track, &place, &parcel, &mut receiver.transport_cc);
+    sink.rtp(receiver.id, header.finish(), copy);
+    receiver.stats.resent += 1;
+    receiver.stats.sent_bytes += copy.len() as u64;
+    Some(())
+}

@@ -1,0 +1,274 @@
+//! One member of a room: what it publishes, what it receives, what it was told.
+
+use super::{
+    MemberId,
+    level::Loudness,
+    negotiated::{Negotiated, Track},
+    report::Timebase,
+    rtcp::Block,
+    rtp::Packet,
+    slot::Slot,
+    source::Source,
+    time::MILLISECOND,
+    twcc::Recorder,
+};
+
+/// Round trip assumed before one was measured.
+const FAR: u64 = 100 * MILLISECOND;
+/// The first report comes early: lips and voice are not together before it.
+const FIRST_REPORT: u64 = 500 * MILLISECOND;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio,
+    Video,
+}
+
+impl Kind {
+    pub const BOTH: [Self; 2] = [Self::Audio, Self::Video];
+}
+
+/// One kind of media of a member, both ways.
+#[derive(Debug)]
+pub struct Lane {
+    pub track: Option<Track>,
+    pub source: Source,
+    pub slot: Option<Slot>,
+    /// Numbers FIRs, so that each is a new command.
+    pub firs: u8,
+}
+
+impl Lane {
+    fn new(kind: Kind) -> Self {
+        Self {
+            track: None,
+            source: Source::new(kind == Kind::Audio),
+            slot: None,
+            firs: 0,
+        }
+    }
+
+    /// Follows a description. What stays as it was goes on without a break.
+    fn negotiate(&mut self, track: Option<Track>) {
+        if let Some(track) = &track {
+            let slot = self.slot.get_or_insert_with(|| Slot::new(track.local_ssrc));
+            if slot.ssrc != track.local_ssrc {
+                *slot = Slot::new(track.local_ssrc);
+            }
+            let same = self
+                .track
+                .as_ref()
+                .is_some_and(|old| is_same_stream(old, track));
+            if self.track.is_some() && !same {
+                slot.forget();
+                self.source.end();
+            }
+        }
+        self.track = track;
+    }
+
+    /// The track, while the member sends it.
+    #[must_use]
+    pub fn sent(&self) -> Option<&Track> {
+        self.track.as_ref().filter(|track| track.sends)
+    }
+}
+
+/// Whether packets written under one are as they would be under the other.
+fn is_same_stream(old: &Track, new: &Track) -> bool {
+    let stream = |track: &Track| {
+        (
+            track.payload_type,
+            track.rtx,
+            track.clock_rate,
+            track.extensions,
+            track.feedback,
+        )
+    };
+    stream(old) == stream(new) && old.codec == new.codec && old.mid == new.mid
+}
+
+#[derive(Debug)]
+pub struct Member {
+    pub id: MemberId,
+    pub admitted: bool,
+    pub lanes: [Lane; 2],
+    pub recorder: Recorder,
+    pub timebase: Timebase,
+    pub loudness: Loudness,
+    /// The last transport-wide sequence number sent to it.
+    pub transport_cc: u16,
+    /// Microseconds, once measured.
+    pub rtt: Option<u64>,
+    pub report_at: u64,
+    pub stats: Stats,
+}
+
+/// What happened between a member and us. Counters only rise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub received_packets: u64,
+    /// At IP level.
+    pub received_bytes: u64,
+    /// On the way to us, after repair by nobody: as reported to the member.
+    pub received_lost: u64,
+    /// Lost packets that came after we asked.
+    pub repaired: u64,
+    pub sent_packets: u64,
+    /// RTP payload.
+    pub sent_bytes: u64,
+    /// On the way to the member, as it reports them.
+    pub sent_lost: u64,
+    /// Of 256, from the last report.
+    pub sent_fraction_lost: u8,
+    pub resent: u64,
+    /// Microseconds.
+    pub rtt: Option<u64>,
+    /// Packets we asked the member for.
+    pub nacks_sent: u64,
+    pub nacks_received: u64,
+    /// PLI and FIR.
+    pub keyframes_asked: u64,
+    pub keyframes_wanted: u64,
+    /// The member's estimate of what it can receive (REMB), bit/s; 0: it says nothing.
+    pub remb: u64,
+    /// From its transport-wide feedback.
+    pub feedback_came: u64,
+    pub feedback_lost: u64,
+    /// Malformed, or of no payload type we know.
+    pub refused: u64,
+}
+
+impl Member {
+    #[must_use]
+    pub fn new(id: MemberId, negotiated: Negotiated, now: u64) -> Self {
+        let mut member = Self {
+            id,
+            admitted: false,
+            lanes: Kind::BOTH.map(Lane::new),
+            recorder: Recorder::default(),
+            timebase: Timebase::default(),
+            loudness: Loudness::default(),
+            transport_cc: 0,
+            rtt: None,
+            report_at: now + FIRST_REPORT,
+            stats: Stats::default(),
+        };
+        member.negotiate(negotiated);
+        member
+    }
+
+    pub fn negotiate(&mut self, negotiated: Negotiated) {
+        let [audio, video] = &mut self.lanes;
+        audio.negotiate(negotiated.audio);
+        video.negotiate(negotiated.video);
+    }
+
+    #[must_use]
+    pub fn lane(&self, kind: Kind) -> &Lane {
+        &self.lanes[kind as usize]
+    }
+
+    pub fn lane_mut(&mut self, kind: Kind) -> &mut Lane {
+        &mut self.lanes[kind as usize]
+    }
+
+    /// Which track a packet belongs to, and whether it repairs. The payload type tells; where two
+    /// sections share one, the `mid` does (RFC 8843 section 9.2).
+    #[must_use]
+    pub fn classify(&self, packet: &Packet<'_>) -> Option<(Kind, bool)> {
+        let mut found = None;
+        for kind in Kind::BOTH {
+            let Some(track) = self.lane(kind).sent() else {
+                continue;
+            };
+            let repairs = track.rtx == Some(packet.payload_type);
+            if !repairs && track.payload_type != packet.payload_type {
+                continue;
+            }
+            let mid = track.extensions.mid.and_then(|id| packet.extension(id));
+            if mid.is_none_or(|mid| mid == track.mid.as_bytes()) {
+                found = found.or(Some((kind, repairs)));
+            }
+        }
+        found
+    }
+
+    /// The kind of the slot we send under an SSRC.
+    #[must_use]
+    pub fn slot_kind(&self, ssrc: u32) -> Option<Kind> {
+        let has = |kind: &Kind| {
+            self.lane(*kind)
+                .slot
+                .as_ref()
+                .is_some_and(|slot| slot.ssrc == ssrc)
+        };
+        Kind::BOTH.into_iter().find(has)
+    }
+
+    /// The member reports how a slot of it does.
+    pub fn reported(&mut self, now: u64, block: &Block) {
+        let slots = self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut());
+        if let Some(slot) = slots.into_iter().find(|slot| slot.ssrc == block.ssrc) {
+            slot.acknowledge();
+            slot.reported.block(now, block);
+            self.rtt = slot.reported.rtt.or(self.rtt);
+        }
+    }
+
+    /// The round trip to count with.
+    #[must_use]
+    pub fn distance(&self) -> u64 {
+        self.rtt.unwrap_or(FAR)
+    }
+
+    /// Video flows from it.
+    #[must_use]
+    pub fn shows(&self) -> bool {
+        self.lane(Kind::Video).source.live
+    }
+
+    /// Bit/s at IP level the member sends.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.source.meter.rate()).sum()
+    }
+
+    /// When it wants to be served next.
+    #[must_use]
+    pub fn wake(&self) -> u64 {
+        let mut wake = self.report_at;
+        if let Some(feedback) = self.recorder.wake(self.rate(), self.shows()) {
+            wake = wake.min(feedback);
+        }
+        if self.admitted {
+            for lane in &self.lanes {
+                let source = &lane.source;
+                let repair = source.missed.wake().into_iter();
+                let keyframe = source.wish.wake(self.distance()).filter(|_| source.live);
+                wake = repair.chain(keyframe).fold(wake, u64::min);
+            }
+        }
+        wake
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            rtt: self.rtt,
+            ..self.stats
+        };
+        for lane in &self.lanes {
+            stats.received_packets += lane.source.meter.packets;
+            stats.received_bytes += lane.source.meter.total;
+            stats.received_lost += lane.source.reception.lost();
+            stats.repaired += lane.source.repaired;
+            if let Some(slot) = &lane.slot {
+                stats.sent_lost += u64::from(slot.reported.lost);
+                let worst = stats.sent_fraction_lost.max(slot.reported.fraction_lost);
+                stats.sent_fraction_lost = worst;
+            }
+        }
+        stats
+    }
+}

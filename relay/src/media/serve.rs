@@ -1,0 +1,169 @@
+//! The RTCP a member gets from us: reports, requests for what is missing, feedback.
+
+use super::{
+    member::{Kind, Member},
+    negotiated::Track,
+    room::Sink,
+    rtcp::{Block, Writer},
+    time::{MILLISECOND, SECOND, ntp},
+};
+
+/// The canonical name of everything the relay sends: audio and video belong together.
+pub const CNAME: &str = "clinicall";
+
+/// Reports while video flows either way.
+const WITH_VIDEO: u64 = SECOND;
+/// On a link that carries only speech each report costs as much as four packets of it.
+const AUDIO_ONLY: u64 = 5 * SECOND;
+const AUDIO_WITH_LOSS: u64 = 5 * SECOND / 2;
+
+/// Memory that is used again for each packet.
+#[derive(Debug, Default)]
+pub struct Desk {
+    writer: Writer,
+    ask: Vec<u16>,
+}
+
+/// Sends what is due to `members[at]`.
+pub fn serve(now: u64, at: usize, members: &mut [Member], desk: &mut Desk, sink: &mut impl Sink) {
+    desk.writer.clear();
+    if members[at].report_at <= now {
+        report(now, at, members, &mut desk.writer);
+    }
+    let member = &mut members[at];
+    let Some(sender) = sender(member) else { return };
+    if member.admitted {
+        repairs(now, member, desk);
+    }
+    if member
+        .recorder
+        .wake(member.rate(), member.shows())
+        .is_some_and(|wake| wake <= now)
+    {
+        let media = member
+            .lanes
+            .iter()
+            .rev()
+            .find_map(|lane| lane.source.ssrc)
+            .unwrap_or(0);
+        member.recorder.tell(now, sender, media, &mut desk.writer);
+    }
+    if !desk.writer.is_empty() {
+        sink.rtcp(member.id, desk.writer.bytes());
+    }
+}
+
+/// An SSRC of ours for messages about the member's media.
+fn sender(member: &Member) -> Option<u32> {
+    member
+        .lanes
+        .iter()
+        .find_map(|lane| lane.track.as_ref())
+        .map(|track| track.local_ssrc)
+}
+
+/// A compound packet: a sender report for each slot whose clock is known, a receiver report else.
+fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
+    let mut clocks = [None; 2];
+    for kind in Kind::BOTH {
+        clocks[kind as usize] = slot_clock(now, kind, at, members);
+    }
+    let member = &mut members[at];
+    let Some(sender) = sender(member) else {
+        member.report_at = now + AUDIO_ONLY;
+        return;
+    };
+    let (mut blocks, mut count) = ([Block::default(); 2], 0);
+    for lane in &mut member.lanes {
+        let source = &mut lane.source;
+        if let (Some(ssrc), true) = (source.ssrc, source.unreported) {
+            source.unreported = false;
+            blocks[count] = source.reception.block(now, ssrc, source.clock.as_ref());
+            count += 1;
+        }
+    }
+    let mut blocks = &blocks[..count];
+    let mut lossy = blocks.iter().any(|block| block.fraction_lost > 0);
+    let mut named = 0;
+    for (lane, rtp) in member.lanes.iter_mut().zip(clocks) {
+        let (Some(slot), Some(rtp)) = (&mut lane.slot, rtp) else {
+            continue;
+        };
+        let sent = (slot.packets, slot.octets);
+        writer.sender_report(slot.ssrc, ntp(now), rtp, sent, std::mem::take(&mut blocks));
+        slot.synced = true;
+        lossy |= slot.reported.fraction_lost > 0;
+        named += 1;
+    }
+    if named == 0 && !blocks.is_empty() {
+        writer.receiver_report(sender, blocks);
+        writer.cname([sender], CNAME);
+    } else if named > 0 {
+        let lanes = member.lanes.iter().zip(clocks);
+        let ssrcs = lanes
+            .filter(|(_, clock)| clock.is_some())
+            .filter_map(|(lane, _)| lane.slot.as_ref().map(|slot| slot.ssrc));
+        writer.cname(ssrcs, CNAME);
+    }
+    let video = member.shows() || clocks[Kind::Video as usize].is_some();
+    let interval = match (video, lossy) {
+        (true, _) => WITH_VIDEO,
+        (false, true) => AUDIO_WITH_LOSS,
+        (false, false) => AUDIO_ONLY,
+    };
+    // members that joined together do not report together for ever
+    let apart = member.id.0 % 8 * (interval / 100);
+    member.report_at = now + interval - apart;
+}
+
+/// The slot's RTP timestamp for now, from its source's own reports.
+fn slot_clock(now: u64, kind: Kind, at: usize, members: &[Member]) -> Option<u32> {
+    let slot = members[at].lane(kind).slot.as_ref()?;
+    let shift = slot.timestamp_shift()?;
+    let source = members
+        .binary_search_by_key(&slot.source?, |member| member.id)
+        .ok()?;
+    let source = &members[source];
+    let lane = source.lane(kind);
+    let clock_rate = lane.track.as_ref()?.clock_rate;
+    let clock = lane.source.clock.as_ref().filter(|_| lane.source.live)?;
+    Some(
+        source
+            .timebase
+            .rtp_at(now, clock, clock_rate)?
+            .wrapping_add(shift),
+    )
+}
+
+/// NACKs and keyframe requests.
+fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
+    let distance = member.distance();
+    for lane in &mut member.lanes {
+        let (Some(track), Some(media)) = (&lane.track, lane.source.ssrc) else {
+            continue;
+        };
+        desk.ask.clear();
+        lane.source.missed.due(now, distance, &mut desk.ask);
+        if !desk.ask.is_empty() {
+            member.stats.nacks_sent += desk.ask.len() as u64;
+            desk.writer
+                .nack(track.local_ssrc, media, desk.ask.iter().copied());
+        }
+        if lane.source.live && lane.source.wish.due(now, distance) {
+            member.stats.keyframes_asked += 1;
+            lane.firs = lane.firs.wrapping_add(1);
+            keyframe(track, media, lane.firs, &mut desk.writer);
+        }
+    }
+}
+
+fn keyframe(track: &Track, media: u32, count: u8, writer: &mut Writer) {
+    if track.feedback.fir && !track.feedback.pli {
+        writer.fir(track.local_ssrc, media, count);
+    } else {
+        writer.pli(track.local_ssrc, media);
+    }
+}
+
+/// A slot that has a new source is told its clock this soon.
+pub const SOON: u64 = 50 * MILLISECOND;

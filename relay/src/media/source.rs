@@ -1,0 +1,253 @@
+//! A published track: what a member sends of one kind, put in order and counted.
+
+use super::{
+    cache::{self, Cache, Parcel},
+    codec,
+    keyframe::Wish,
+    nack::Missed,
+    negotiated::{Codec, Track},
+    report::{Clock, Reception},
+    rtp::Packet,
+    sequence::{Arrival, Follower},
+    time::{MILLISECOND, SECOND},
+    vp8,
+};
+
+/// A source that was silent as long may go on under another SSRC.
+const ABANDONED: u64 = 500 * MILLISECOND;
+/// Silent for longer it is muted or gone; Opus DTX speaks every 400 ms.
+const SILENT: u64 = 2 * SECOND;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    pub parcel: Parcel<'a>,
+    /// Of a VP8 packet.
+    pub picture: Option<vp8::Descriptor>,
+    /// A decoder can begin with it.
+    pub begins: bool,
+}
+
+#[derive(Debug)]
+pub struct Source {
+    pub ssrc: Option<u32>,
+    /// Counts restarts: numbers of different epochs have no order.
+    pub epoch: u32,
+    pub cache: Cache,
+    pub missed: Missed,
+    pub wish: Wish,
+    pub clock: Option<Clock>,
+    pub reception: Reception,
+    /// Packets flow.
+    pub live: bool,
+    /// A receiver may ask for packets again.
+    pub asked_for: bool,
+    /// Counted since the last reception report.
+    pub unreported: bool,
+    pub keyframes: u64,
+    pub repaired: u64,
+    pub meter: Meter,
+    follower: Follower,
+    last: u64,
+    audio: bool,
+}
+
+impl Source {
+    #[must_use]
+    pub fn new(audio: bool) -> Self {
+        Self {
+            ssrc: None,
+            epoch: 0,
+            cache: Cache::new(if audio { cache::AUDIO } else { cache::VIDEO }),
+            missed: Missed::default(),
+            wish: Wish::default(),
+            clock: None,
+            reception: Reception::default(),
+            live: false,
+            asked_for: false,
+            unreported: false,
+            keyframes: 0,
+            repaired: 0,
+            meter: Meter::default(),
+            follower: Follower::default(),
+            last: 0,
+            audio,
+        }
+    }
+
+    /// Takes a packet of the track's own payload type.
+    pub fn receive<'a>(
+        &mut self,
+        now: u64,
+        track: &Track,
+        packet: &Packet<'a>,
+    ) -> Option<Received<'a>> {
+        if !self.accepts(now, track, packet.ssrc) {
+            return None;
+        }
+        self.meter.add(now, packet.payload.len());
+        let arrival = self.follower.arrived(packet.sequence);
+        let (number, gap) = match arrival {
+            Arrival::Next { number, gap } => (number, gap),
+            Arrival::Late { number } => (number, 0),
+            Arrival::Restart { number } => {
+                self.restart(number);
+                (number, 0)
+            }
+            Arrival::Duplicate | Arrival::Stray => return None,
+        };
+        self.last = now;
+        self.live = true;
+        self.unreported = true;
+        self.reception
+            .came(now, number, packet.timestamp, track.clock_rate);
+        if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
+            self.wish.want();
+        }
+        if let Arrival::Late { .. } = arrival {
+            self.missed.came(number);
+        }
+        Some(self.examine(track, number, packet, packet.payload))
+    }
+
+    /// Takes a packet of the retransmission payload type (RFC 4588): the original comes out, if it
+    /// is still missing. Bandwidth probes in this stream carry nothing.
+    pub fn receive_repair<'a>(
+        &mut self,
+        now: u64,
+        track: &Track,
+        packet: &Packet<'a>,
+    ) -> Option<Received<'a>> {
+        self.meter.add(now, packet.payload.len());
+        let (original, payload) = packet.payload.split_first_chunk::<2>()?;
+        let sequence = u16::from_be_bytes(*original);
+        if !self.follower.misses(sequence) {
+            return None;
+        }
+        let Arrival::Late { number } = self.follower.arrived(sequence) else {
+            return None;
+        };
+        self.missed.came(number);
+        self.repaired += 1;
+        self.last = now;
+        Some(self.examine(track, number, packet, payload))
+    }
+
+    fn examine<'a>(
+        &mut self,
+        track: &Track,
+        number: u64,
+        packet: &Packet<'a>,
+        payload: &'a [u8],
+    ) -> Received<'a> {
+        let byte = |id: Option<u8>| Some(*packet.extension(id?)?.first()?);
+        let parcel = Parcel {
+            number,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            level: byte(track.extensions.audio_level),
+            orientation: byte(track.extensions.video_orientation),
+            payload,
+        };
+        let picture = match track.codec {
+            Codec::Vp8 => vp8::Descriptor::parse(payload),
+            Codec::Opus | Codec::H264 { .. } => None,
+        };
+        let begins = match &picture {
+            Some(picture) => picture.keyframe_start,
+            None => codec::begins_picture(&track.codec, payload),
+        };
+        if begins && !self.audio {
+            self.keyframes += 1;
+            self.wish.came();
+            self.missed.forget_before(number);
+        }
+        Received {
+            parcel,
+            picture,
+            begins,
+        }
+    }
+
+    /// A member has one stream of each kind. Which SSRC that is may change (a page that builds its
+    /// sender anew), but not from packet to packet.
+    fn accepts(&mut self, now: u64, track: &Track, ssrc: u32) -> bool {
+        let known = |ssrc| track.remote_ssrcs.contains(&ssrc);
+        match self.ssrc {
+            Some(current) if current == ssrc => true,
+            Some(current)
+                if now.saturating_sub(self.last) < ABANDONED
+                    && (known(current) || !known(ssrc)) =>
+            {
+                false
+            }
+            _ => {
+                self.end();
+                self.ssrc = Some(ssrc);
+                true
+            }
+        }
+    }
+
+    fn restart(&mut self, number: u64) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.missed.clear();
+        self.clock = None;
+        self.reception = Reception::starting(number);
+    }
+
+    /// The stream is over (BYE, or another took its place).
+    pub fn end(&mut self) {
+        self.ssrc = None;
+        self.follower = Follower::default();
+        self.missed.clear();
+        self.live = false;
+    }
+
+    pub fn reported(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+    }
+
+    /// Notices silence; `true`: it has just fallen. Nobody asks for packets that old.
+    pub fn sweep(&mut self, now: u64) -> bool {
+        let fell = self.live && now.saturating_sub(self.last) > SILENT;
+        if fell {
+            self.live = false;
+            self.missed.clear();
+            self.cache.clear();
+        }
+        fell
+    }
+}
+
+/// A rate, from what came in the last whole half second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter {
+    since: u64,
+    bytes: u64,
+    rate: u64,
+    pub packets: u64,
+    pub total: u64,
+}
+
+/// Of IP, UDP, RTP and the SRTP tag, in bytes.
+const HEADERS: usize = 20 + 8 + 12 + 10;
+
+impl Meter {
+    fn add(&mut self, now: u64, payload: usize) {
+        let size = (payload + HEADERS) as u64;
+        (self.packets, self.total) = (self.packets + 1, self.total + size);
+        let passed = now.saturating_sub(self.since);
+        if passed >= SECOND / 2 {
+            self.rate = self.bytes * 8 * SECOND / passed;
+            (self.since, self.bytes) = (now, 0);
+        }
+        self.bytes += size;
+    }
+
+    /// Bit/s at IP level.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+}

@@ -1,0 +1,6 @@
+//! The room as people live it, on virtual time.
+
+#![allow(clippy::unwrap_used)]
+
+mod clinic;
+mod visit;
