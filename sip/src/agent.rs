@@ -3,12 +3,33 @@
 //!
 //! Both the phone in the page (one flow) and the relay (one flow per socket) drive this type.
 
+use std::collections::BTreeMap;
+
 use crate::{
     digest::Credentials,
     message::{Headers, Method, Request, Status},
     time::{Millis, Time},
     uri::Uri,
 };
+
+mod auth;
+mod cause;
+mod dialog;
+mod inbound;
+mod read;
+mod registration;
+mod requests;
+mod session;
+mod timers;
+mod transaction;
+mod wire;
+
+use auth::Auth;
+use registration::Binding;
+use session::Call;
+use timers::Alarm;
+use transaction::Transactions;
+use wire::Wire;
 
 /// A connection (a WebSocket, or a UDP peer), named by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -255,118 +276,216 @@ pub enum Refused {
 }
 
 #[derive(Debug)]
-pub struct Agent {}
+pub struct Agent {
+    config: Config,
+    wire: Wire,
+    transactions: Transactions,
+    auth: Auth,
+    calls: BTreeMap<u64, Box<Call>>,
+    /// Calls by our own tag, which is random and so names one call.
+    dialogs: BTreeMap<String, u64>,
+    registrations: BTreeMap<u64, Binding>,
+    /// The Contact a registrar gave us to use on a flow (a GRUU).
+    contacts: BTreeMap<Flow, String>,
+    /// The last [`Output::WakeAt`] said.
+    woken_at: Option<Time>,
+}
 
 impl Agent {
     #[must_use]
-    pub fn new(_config: Config) -> Self {
-        todo!()
+    pub fn new(config: Config) -> Self {
+        Self {
+            wire: Wire::new(&config),
+            config,
+            transactions: Transactions::default(),
+            auth: Auth::default(),
+            calls: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            woken_at: None,
+        }
     }
 
     // --- the world ---------------------------------------------------------------------------
 
     /// A connection exists. A flow may be opened again under a new id after it was closed.
-    pub fn open(&mut self, _flow: Flow, _transport: Transport) {
-        todo!()
+    pub fn open(&mut self, flow: Flow, transport: Transport) {
+        self.wire.flows.insert(flow, transport);
     }
+
     /// The connection is gone. Established calls on it stay (media may well go on) until
-    /// [`Agent::move_calls`] gives them another flow or `hangup`; transactions on it fail.
-    pub fn closed(&mut self, _now: Time, _flow: Flow) {
-        todo!()
+    /// [`Agent::move_call`] gives them another flow or `hangup`; transactions on it fail.
+    pub fn closed(&mut self, now: Time, flow: Flow) {
+        self.at(now);
+        self.flow_closed(flow);
     }
+
     /// From now on `call` uses `flow` (its socket was replaced).
-    pub fn move_call(&mut self, _call: CallId, _flow: Flow) -> Result<(), Refused> {
-        todo!()
+    pub fn move_call(&mut self, call: CallId, flow: Flow) -> Result<(), Refused> {
+        self.move_call_to(call, flow)
     }
+
     /// One frame or datagram. Bad bytes are answered or dropped as RFC 3261 says; CRLF keep-alives
     /// (RFC 5626 section 3.5.1) are answered.
-    pub fn receive(&mut self, _now: Time, _flow: Flow, _bytes: &[u8]) {
-        todo!()
+    pub fn receive(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        self.at(now);
+        self.bytes(flow, bytes);
     }
-    pub fn tick(&mut self, _now: Time) {
-        todo!()
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Time) {
+        self.at(now);
+        while let Some((owner, alarm)) = self.wire.timers.pop(self.wire.now) {
+            if self.transactions.owns(owner) {
+                let report = self.transactions.alarm(&mut self.wire, owner, alarm);
+                self.reported(report);
+            } else if alarm == Alarm::Register {
+                self.send_register(owner);
+            } else {
+                self.call_alarm(owner, alarm);
+            }
+        }
     }
+
+    /// The next thing to do; `None`: wait for input or the last [`Output::WakeAt`].
     pub fn poll(&mut self) -> Option<Output> {
-        todo!()
+        if let Some(output) = self.wire.out.pop_front() {
+            return Some(output);
+        }
+        let next = self.wire.timers.next()?;
+        if self.woken_at == Some(next) {
+            return None;
+        }
+        self.woken_at = Some(next);
+        Some(Output::WakeAt(next))
+    }
+
+    /// Time never goes back: a clock that does is taken to stand still.
+    fn at(&mut self, now: Time) {
+        self.wire.now = self.wire.now.max(now);
+    }
+
+    fn contact(&self, flow: Flow) -> String {
+        let gruu = self.contacts.get(&flow).cloned();
+        gruu.unwrap_or_else(|| self.wire.contact(flow))
     }
 
     // --- calls -------------------------------------------------------------------------------
 
-    pub fn invite(&mut self, _now: Time, _flow: Flow, _invite: Invite) -> Result<CallId, Refused> {
-        todo!()
+    /// Places a call.
+    pub fn invite(&mut self, now: Time, flow: Flow, invite: Invite) -> Result<CallId, Refused> {
+        self.at(now);
+        self.start_invite(flow, invite)
     }
+
     /// 180, 181 or 183. With `sdp` it is sent reliably (100rel) when the caller supports that.
     pub fn progress(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _status: Status,
-        _sdp: Option<String>,
-        _headers: Headers,
+        now: Time,
+        call: CallId,
+        status: Status,
+        sdp: Option<String>,
+        headers: Headers,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.progress_call(&mut call, status, sdp, headers);
+        self.put(call);
+        done
     }
+
     /// 200. `sdp` may be `None` when it was given in a reliable provisional; one that was given in an
     /// unreliable provisional is repeated by the agent when `sdp` is `None`.
     pub fn accept(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _sdp: Option<String>,
-        _headers: Headers,
+        now: Time,
+        call: CallId,
+        sdp: Option<String>,
+        headers: Headers,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.accept_call(&mut call, sdp, headers);
+        self.put(call);
+        done
     }
+
     /// A final response of 300 to 699 to an incoming INVITE.
     pub fn reject(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _status: Status,
-        _headers: Headers,
+        now: Time,
+        call: CallId,
+        status: Status,
+        headers: Headers,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.reject_call(&mut call, status, &headers);
+        self.put(call);
+        done
     }
-    /// Ends the call whatever its state: CANCEL (held back until a provisional came), BYE, or
-    /// 487/603 for an incoming one. `reason` becomes a Reason header (`SIP ;cause=200 ;text="..."`).
+
+    /// Ends the call whatever its state: CANCEL (held back until a provisional came), BYE, or 603 for
+    /// an incoming one. `reason` becomes a Reason header (`SIP ;cause=200 ;text="..."`).
+    /// [`Event::Ended`] comes at once; what is left to say to the peer is said behind it.
     pub fn hangup(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _reason: Option<String>,
+        now: Time,
+        call: CallId,
+        reason: Option<String>,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        self.hang_up(&mut call, reason);
+        self.put(call);
+        Ok(())
     }
+
     /// Offers a change by re-INVITE (UPDATE while still early). Glare is resolved and retried here.
-    pub fn change(&mut self, _now: Time, _call: CallId, _offer: String) -> Result<(), Refused> {
-        todo!()
+    pub fn change(&mut self, now: Time, call: CallId, offer: String) -> Result<(), Refused> {
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.change_call(&mut call, offer);
+        self.put(call);
+        done
     }
-    pub fn answer_change(
-        &mut self,
-        _now: Time,
-        _call: CallId,
-        _sdp: String,
-    ) -> Result<(), Refused> {
-        todo!()
+
+    pub fn answer_change(&mut self, now: Time, call: CallId, sdp: String) -> Result<(), Refused> {
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.answer_their_change(&mut call, sdp);
+        self.put(call);
+        done
     }
+
     pub fn refuse_change(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _status: Status,
+        now: Time,
+        call: CallId,
+        status: Status,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let done = self.refuse_their_change(&mut call, status);
+        self.put(call);
+        done
     }
+
     /// A request within the call's dialog (INFO, REFER, NOTIFY, MESSAGE).
     pub fn request_within(
         &mut self,
-        _now: Time,
-        _call: CallId,
-        _method: Method,
-        _headers: Headers,
-        _body: Vec<u8>,
+        now: Time,
+        call: CallId,
+        method: Method,
+        headers: Headers,
+        body: Vec<u8>,
     ) -> Result<Sent, Refused> {
-        todo!()
+        self.at(now);
+        let mut call = self.grab(call)?;
+        let sent = self.send_within(&mut call, method, &headers, body);
+        self.put(call);
+        sent
     }
 
     // --- the rest ----------------------------------------------------------------------------
@@ -375,36 +494,45 @@ impl Agent {
     #[allow(clippy::too_many_arguments)]
     pub fn request(
         &mut self,
-        _now: Time,
-        _flow: Flow,
-        _method: Method,
-        _to: Uri,
-        _from: Uri,
-        _headers: Headers,
-        _body: Vec<u8>,
-        _credentials: Option<Credentials>,
+        now: Time,
+        flow: Flow,
+        method: Method,
+        to: Uri,
+        from: Uri,
+        headers: Headers,
+        body: Vec<u8>,
+        credentials: Option<Credentials>,
     ) -> Result<Sent, Refused> {
-        todo!()
+        self.at(now);
+        self.send_outside(flow, method, &to, &from, &headers, body, credentials)
     }
+
     pub fn respond(
         &mut self,
-        _now: Time,
-        _pending: Pending,
-        _status: Status,
-        _headers: Headers,
-        _body: Vec<u8>,
+        now: Time,
+        pending: Pending,
+        status: Status,
+        headers: Headers,
+        body: Vec<u8>,
     ) -> Result<(), Refused> {
-        todo!()
+        self.at(now);
+        self.answer_request(pending, status, &headers, body)
     }
+
     /// Registers and keeps registered until told otherwise.
-    pub fn register(&mut self, _now: Time, _flow: Flow, _what: Registering) -> Registration {
-        todo!()
+    pub fn register(&mut self, now: Time, flow: Flow, what: Registering) -> Registration {
+        self.at(now);
+        self.start_registration(flow, what)
     }
+
     /// The registration's socket was replaced: register anew over this one.
-    pub fn reregister(&mut self, _now: Time, _registration: Registration, _flow: Flow) {
-        todo!()
+    pub fn reregister(&mut self, now: Time, registration: Registration, flow: Flow) {
+        self.at(now);
+        self.register_anew(registration.0, flow);
     }
-    pub fn unregister(&mut self, _now: Time, _registration: Registration) {
-        todo!()
+
+    pub fn unregister(&mut self, now: Time, registration: Registration) {
+        self.at(now);
+        self.leave_registrar(registration.0);
     }
 }
