@@ -64,8 +64,10 @@ impl Via {
     /// Does the branch identify the transaction alone (RFC 3261 section 17.2.3)?
     #[must_use]
     pub fn has_magic_cookie(&self) -> bool {
-        // the cookie compares without case: branches are tokens
+        // the cookie compares without case: branches are tokens. Alone it identifies nothing (RFC
+        // 4475 section 3.2.1)
         self.branch()
+            .filter(|branch| branch.len() > MAGIC_COOKIE.len())
             .and_then(|branch| branch.get(..MAGIC_COOKIE.len()))
             .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
     }

@@ -146,9 +146,13 @@ pub(super) fn request_line(line: &str) -> Result<(Method, Uri), Fault> {
     if !version.eq_ignore_ascii_case("SIP/2.0") {
         return Err(("only SIP/2.0 is spoken here", 505));
     }
-    let uri = uri
+    let uri: Uri = uri
         .parse()
         .map_err(|_| ("the Request-URI is unreadable", 400))?;
+    // `sip:a@b?Route=...` would smuggle a header in (RFC 3261 section 19.1.1 table 1)
+    if uri.is_sip() && uri.headers.is_some() {
+        return Err(("the Request-URI has headers", 400));
+    }
     Ok((Method::named(method), uri))
 }
 
@@ -249,10 +253,19 @@ fn check(headers: &Headers, method: Option<&Method>) -> Result<(), Fault> {
         .first("Via")
         .and_then(Via::parse)
         .ok_or(("Via is missing or unreadable", 400))?;
-    if let Some(hops) = headers.get("Max-Forwards")
-        && hops.parse::<u8>().is_err()
-    {
-        return Err(("Max-Forwards is not within 0 to 255", 400));
+    // of a response, which cannot be answered, more is forgiven
+    if method.is_some() {
+        match headers.count("Max-Forwards") {
+            0 => {}
+            1 if headers.max_forwards().is_some() => {}
+            _ => return Err(("Max-Forwards is not one number within 0 to 255", 400)),
+        }
+        if !headers
+            .all("Contact")
+            .all(|contact| contact == "*" || is_name_addr(contact))
+        {
+            return Err(("Contact is unreadable", 400));
+        }
     }
     Ok(())
 }
