@@ -1,3 +1,17 @@
-//! The relay.
+//! The relay: SIP over WebSocket, rooms, media forwarding, one binary.
+//!
+//! A call passes through these rooms, in this order: [`http`] accepts the connection, [`ws`] turns
+//! it into frames, [`signal`] owns every SIP state there is (user agent core, registrar, focus) and
+//! asks [`media`] for descriptions. Everything worth testing is reachable without a process:
+//! [`server::Server`] is the whole relay as a value.
 
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod log;
 pub mod media;
+pub mod metrics;
+pub mod server;
+pub mod shutdown;
+pub mod signal;
+pub mod ws;

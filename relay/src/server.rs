@@ -1,0 +1,146 @@
+//! The relay as a value: boot reads like a checklist.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    config::Config,
+    http::{
+        self, App,
+        listener::{Listener, Tls},
+        peers::Peers,
+    },
+    media::{self, Media},
+    metrics::Metrics,
+    signal::{self, Exchange, MediaPlane, Note, Settings, users::Users},
+};
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Server {
+    config: Arc<Config>,
+    tls: bool,
+    http: SocketAddr,
+    signal: signal::Handle,
+    media: Arc<dyn MediaPlane>,
+    stop_accepting: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds the sockets, starts the workers and the signal task, and accepts.
+    pub async fn start(config: Config, dev: bool) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let metrics = Arc::new(Metrics::default());
+        let tls = Tls::load(&config.http)?;
+        let secure = tls.is_some();
+        let tcp = TcpListener::bind(config.http.listen)
+            .await
+            .with_context(|| format!("cannot listen on `http.listen` {}", config.http.listen))?;
+        let http = tcp.local_addr()?;
+        let (plane, events) = Media::start(media_config(&config, http))
+            .with_context(|| format!("cannot bind media to {}", config.media.bind))?;
+        let media: Arc<dyn MediaPlane> = Arc::new(plane);
+
+        let exchange = Exchange::new(
+            Settings::from_config(&config),
+            Users::from_config(&config),
+            media.clone(),
+            metrics.clone(),
+            seed()?,
+        );
+        let signal = signal::Handle::start(exchange, metrics.clone());
+        let ear = signal.clone();
+        std::thread::Builder::new()
+            .name("media-events".to_owned())
+            .spawn(move || {
+                while let Ok(event) = events.recv() {
+                    if ear.tell_blocking(Note::Media(event)).is_err() {
+                        return;
+                    }
+                }
+            })?;
+
+        let limits = &config.limits;
+        let peers = || Peers::new(limits.sockets, limits.sockets_per_address);
+        let app = App {
+            config: config.clone(),
+            dev,
+            signal: signal.clone(),
+            media: media.clone(),
+            metrics: metrics.clone(),
+            sockets: peers(),
+        };
+        let (stop_accepting, stop) = watch::channel(false);
+        let listener = Listener {
+            tcp,
+            tls,
+            config: config.clone(),
+            pages: http::router(app),
+            media: media.clone(),
+            peers: peers(),
+            metrics,
+        };
+        tokio::spawn(listener.run(stop));
+        tracing::info!(%http, tls = secure, dev, domain = config.host(), "listening");
+        Ok(Self {
+            config,
+            tls: secure,
+            http,
+            signal,
+            media,
+            stop_accepting,
+        })
+    }
+
+    /// Where HTTP is spoken; the port the system chose when 0 was asked for.
+    #[must_use]
+    pub const fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// One line for tests and supervisors. Its form is kept.
+    #[must_use]
+    pub fn listening(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let media = SocketAddr::new(self.config.media.bind, self.config.media_port());
+        format!("listening http={} scheme={scheme} media={media}", self.http)
+    }
+
+    /// No new connections and no new calls; returns when every call has ended or the configured
+    /// grace is over.
+    pub async fn drain(&self) {
+        let _ = self.stop_accepting.send(true);
+        let grace = Duration::from_secs(self.config.http.shutdown_grace_seconds);
+        let _ = tokio::time::timeout(grace, self.signal.drain()).await;
+    }
+
+    /// Ends what calls there are, closes every socket and stops the workers.
+    pub async fn stop(self) {
+        let _ = self.stop_accepting.send(true);
+        self.signal.stop().await;
+        // the sockets' tasks need a moment to write their goodbyes
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let media = self.media;
+        let _ = tokio::task::spawn_blocking(move || media.stop()).await;
+    }
+}
+
+fn media_config(config: &Config, http: SocketAddr) -> media::Config {
+    media::Config {
+        bind: config.media.bind,
+        port: config.media_port(),
+        public: config.media.public.clone(),
+        tcp_port: config.media.tcp.then_some(http.port()),
+        udp: config.media.udp,
+        workers: config.media.workers,
+    }
+}
+
+fn seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(seed)
+}

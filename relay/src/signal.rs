@@ -1,0 +1,312 @@
+//! Signalling: who is here ([`registrar`]), who speaks with whom ([`focus`]), and the SIP user
+//! agent core beneath both, behind one pure door, [`Exchange`].
+//!
+//! The contract is the agent's own: feed one input, drain [`Exchange::poll`] until it returns
+//! `None`, come back no later than [`Exchange::wake_at`]. The task that does so is in `actor`.
+
+mod actor;
+pub mod focus;
+mod plane;
+pub mod registrar;
+mod settings;
+pub mod users;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use clinicall_sip::{
+    Agent, Headers, Method, Output, Request, Status, Time,
+    agent::{CallId, Event, Flow, Pending, Transport},
+};
+
+pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
+use focus::{Desk, Focus};
+pub use plane::MediaPlane;
+use registrar::Registrar;
+pub use settings::Settings;
+use users::Users;
+
+use crate::{media, metrics::Metrics};
+
+/// How a socket went away; it decides whether its calls wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The page said goodbye: it was closed, or its client was stopped.
+    Gone,
+    /// The network, a timeout, or a reader too slow: it may well come back.
+    Lost,
+    /// This relay closed it.
+    ByUs,
+}
+
+impl Closing {
+    /// From the code of the peer's Close frame. 1000 is a deliberate end, 1001 a page that was left,
+    /// and no code at all is what `socket.close()` sends.
+    #[must_use]
+    pub const fn by_peer(code: Option<u16>) -> Self {
+        match code {
+            None | Some(1000 | 1001 | 1005) => Self::Gone,
+            Some(_) => Self::Lost,
+        }
+    }
+}
+
+/// What the exchange wants done.
+#[derive(Debug)]
+pub enum Out {
+    Send {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    /// Say goodbye with this WebSocket code.
+    Close {
+        flow: Flow,
+        code: u16,
+        reason: &'static str,
+    },
+}
+
+/// What the relay understands, for `Allow`.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, MESSAGE";
+
+/// Policy violation (RFC 6455 section 7.4.1).
+const CLOSE_POLICY: u16 = 1008;
+
+/// A telephone exchange without wires: agent, registrar and focus.
+#[derive(Debug)]
+pub struct Exchange {
+    settings: Settings,
+    agent: Agent,
+    agent_wake: Option<Time>,
+    registrar: Registrar,
+    focus: Focus,
+    media: Arc<dyn MediaPlane>,
+    metrics: Arc<Metrics>,
+    outs: VecDeque<Out>,
+}
+
+impl Exchange {
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        users: Users,
+        media: Arc<dyn MediaPlane>,
+        metrics: Arc<Metrics>,
+        seed: [u8; 32],
+    ) -> Self {
+        Self {
+            agent: Agent::new(settings.agent(seed)),
+            agent_wake: None,
+            registrar: Registrar::new(&settings, users, metrics.clone(), seed),
+            focus: Focus::default(),
+            media,
+            metrics,
+            outs: VecDeque::new(),
+            settings,
+        }
+    }
+
+    pub fn open(&mut self, now: Time, flow: Flow, transport: Transport, address: IpAddr) {
+        self.agent.open(flow, transport);
+        self.registrar.open(now, flow, address);
+        self.settle(now);
+    }
+
+    pub fn receive(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        self.agent.receive(now, flow, bytes);
+        self.settle(now);
+    }
+
+    pub fn closed(&mut self, now: Time, flow: Flow, how: Closing) {
+        self.registrar.closed(flow);
+        let (focus, mut desk) = self.desk(now);
+        focus.flow_closed(&mut desk, flow, how);
+        self.agent.closed(now, flow);
+        self.settle(now);
+    }
+
+    pub fn media(&mut self, now: Time, event: media::Event) {
+        let (focus, mut desk) = self.desk(now);
+        match event {
+            media::Event::Connected { member } => focus.media_connected(member),
+            media::Event::Lost { member, why } => focus.media_lost(&mut desk, member, &why),
+        }
+        self.settle(now);
+    }
+
+    pub fn tick(&mut self, now: Time) {
+        if self.agent_wake.is_some_and(|at| at <= now) {
+            self.agent_wake = None;
+            self.agent.tick(now);
+        }
+        for flow in self.registrar.tick(now) {
+            let reason = "no login in time";
+            self.outs.push_back(Out::Close {
+                flow,
+                code: CLOSE_POLICY,
+                reason,
+            });
+        }
+        let (focus, mut desk) = self.desk(now);
+        focus.tick(&mut desk);
+        self.settle(now);
+    }
+
+    /// When [`Exchange::tick`] wants to be called, at the latest.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Time> {
+        [
+            self.agent_wake,
+            self.registrar.wake_at(),
+            self.focus.wake_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub fn poll(&mut self) -> Option<Out> {
+        self.outs.pop_front()
+    }
+
+    /// Users with a binding.
+    #[must_use]
+    pub fn online(&self) -> BTreeSet<String> {
+        self.registrar.online()
+    }
+
+    /// No new calls from now on.
+    pub const fn drain(&mut self) {
+        self.focus.drain();
+    }
+
+    /// No call goes on.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.focus.is_empty()
+    }
+
+    /// Ends every call because the relay stops.
+    pub fn end_calls(&mut self, now: Time) {
+        let (focus, mut desk) = self.desk(now);
+        focus.end_all(&mut desk);
+        self.settle(now);
+    }
+
+    fn desk(&mut self, now: Time) -> (&mut Focus, Desk<'_>) {
+        let desk = Desk {
+            now,
+            agent: &mut self.agent,
+            registrar: &self.registrar,
+            media: &*self.media,
+            settings: &self.settings,
+            metrics: &self.metrics,
+        };
+        (&mut self.focus, desk)
+    }
+
+    /// Lets the agent's news run through registrar and focus until there are none.
+    fn settle(&mut self, now: Time) {
+        while let Some(output) = self.agent.poll() {
+            match output {
+                Output::Send { flow, bytes } => self.outs.push_back(Out::Send { flow, bytes }),
+                Output::WakeAt(at) => self.agent_wake = Some(at),
+                Output::Event(event) => self.hear(now, event),
+            }
+        }
+        self.metrics.registrations.set(self.registrar.len());
+        self.metrics.calls_ringing.set(self.focus.ringing());
+        self.metrics.calls_talking.set(self.focus.talking());
+    }
+
+    fn hear(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Incoming { call, flow, invite } => self.incoming(now, call, flow, &invite),
+            Event::Asked {
+                pending,
+                flow,
+                request,
+            } => self.asked(now, pending, flow, &request),
+            event => {
+                let (focus, mut desk) = self.desk(now);
+                focus.hear(&mut desk, event);
+            }
+        }
+    }
+
+    fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
+        match self.registrar.admit(now, flow, invite) {
+            Ok(user) => {
+                let (focus, mut desk) = self.desk(now);
+                focus.incoming(&mut desk, call, flow, user, invite);
+            }
+            Err(answer) => {
+                let _ = self.agent.reject(now, call, answer.status, answer.headers);
+            }
+        }
+    }
+
+    fn asked(&mut self, now: Time, pending: Pending, flow: Flow, request: &Request) {
+        let answer = match request.method {
+            Method::Register => self.register(now, flow, request),
+            Method::Options => Answer::new(Status(200))
+                .with("Allow", ALLOW)
+                .with("Accept", "application/sdp")
+                .with("Supported", "100rel, timer, outbound, gruu"),
+            _ => match self.registrar.admit(now, flow, request) {
+                Ok(_) => Answer::new(Status(405)).with("Allow", ALLOW),
+                Err(answer) => answer,
+            },
+        };
+        // the flow may have closed meanwhile; then nobody waits
+        let _ = self
+            .agent
+            .respond(now, pending, answer.status, answer.headers, Vec::new());
+    }
+
+    fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Answer {
+        let (answer, returned) = self.registrar.register(now, flow, request);
+        if let Some(returned) = returned {
+            let (focus, mut desk) = self.desk(now);
+            focus.returned(&mut desk, &returned.user, &returned.instance, flow);
+            if let Some(flow) = returned.instead_of {
+                let reason = "replaced by a newer connection";
+                self.outs.push_back(Out::Close {
+                    flow,
+                    code: CLOSE_POLICY,
+                    reason,
+                });
+            }
+        }
+        answer
+    }
+}
+
+/// A response in the making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: Status,
+    pub headers: Headers,
+}
+
+impl Answer {
+    #[must_use]
+    pub const fn new(status: Status) -> Self {
+        Self {
+            status,
+            headers: Headers::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push(name, value);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The one task that owns every SIP state: notes in from sockets and media, frames out.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::body::Bytes;
+use clinicall_sip::{
+    Time,
+    agent::{Flow, Transport},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{Closing, Exchange, Out};
+use crate::{log::Throttle, media::Event, metrics::Metrics};
+
+/// Notes that wait for the task; sockets wait for room, so a flood slows its own senders down.
+const MAILBOX: usize = 1024;
+
+static SLOW_READERS: Throttle = Throttle::new(5, Duration::from_secs(10));
+
+/// Something for the signal task to know.
+#[derive(Debug)]
+pub enum Note {
+    Opened {
+        flow: Flow,
+        transport: Transport,
+        address: IpAddr,
+        outgoing: Outgoing,
+    },
+    Frame {
+        flow: Flow,
+        bytes: Bytes,
+    },
+    Closed {
+        flow: Flow,
+        how: Closing,
+    },
+    Media(Event),
+    /// Who is registered.
+    Online(oneshot::Sender<BTreeSet<String>>),
+    Ping(oneshot::Sender<()>),
+    /// No new calls from now on; answered when the last call has ended.
+    Drain(oneshot::Sender<()>),
+    /// Ends every call and closes every socket; answered when that is on its way.
+    Stop(oneshot::Sender<()>),
+}
+
+/// The way to one socket.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub queue: mpsc::Sender<Frame>,
+    /// Drops the socket at once, whatever it is doing.
+    pub drop_now: Arc<Notify>,
+}
+
+#[derive(Debug)]
+pub enum Frame {
+    Sip(Vec<u8>),
+    Close { code: u16, reason: &'static str },
+}
+
+/// The signal task is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the relay is stopping")]
+pub struct Stopped;
+
+/// How others reach the signal task; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    mailbox: mpsc::Sender<Note>,
+    flows: Arc<AtomicU64>,
+}
+
+impl Handle {
+    /// Starts the task.
+    #[must_use]
+    pub fn start(exchange: Exchange, metrics: Arc<Metrics>) -> Self {
+        let (mailbox, notes) = mpsc::channel(MAILBOX);
+        let actor = Actor {
+            exchange,
+            metrics,
+            sockets: HashMap::new(),
+            origin: Instant::now(),
+            drained: Vec::new(),
+        };
+        tokio::spawn(actor.run(notes));
+        Self {
+            mailbox,
+            flows: Arc::default(),
+        }
+    }
+
+    /// A name for a new connection.
+    #[must_use]
+    pub fn next_flow(&self) -> Flow {
+        Flow(self.flows.fetch_add(1, Relaxed) + 1)
+    }
+
+    /// Waits while the mailbox is full.
+    pub async fn tell(&self, note: Note) -> Result<(), Stopped> {
+        self.mailbox.send(note).await.map_err(|_| Stopped)
+    }
+
+    /// From a thread of the media workers.
+    pub fn tell_blocking(&self, note: Note) -> Result<(), Stopped> {
+        self.mailbox.blocking_send(note).map_err(|_| Stopped)
+    }
+
+    pub async fn online(&self) -> Option<BTreeSet<String>> {
+        self.ask(Note::Online).await
+    }
+
+    pub async fn ping(&self) -> bool {
+        self.ask(Note::Ping).await.is_some()
+    }
+
+    /// Refuses new calls; returns when the last one has ended.
+    pub async fn drain(&self) {
+        self.ask(Note::Drain).await;
+    }
+
+    pub async fn stop(&self) {
+        self.ask(Note::Stop).await;
+    }
+
+    async fn ask<T>(&self, note: impl FnOnce(oneshot::Sender<T>) -> Note) -> Option<T> {
+        let (answer, waiting) = oneshot::channel();
+        self.tell(note(answer)).await.ok()?;
+        waiting.await.ok()
+    }
+}
+
+#[derive(Debug)]
+struct Actor {
+    exchange: Exchange,
+    metrics: Arc<Metrics>,
+    sockets: HashMap<Flow, Outgoing>,
+    origin: Instant,
+    drained: Vec<oneshot::Sender<()>>,
+}
+
+impl Actor {
+    async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
+        loop {
+            let alarm = self
+                .exchange
+                .wake_at()
+                .map(|at| self.origin + Duration::from_millis(at.0));
+            let note = tokio::select! {
+                note = notes.recv() => match note {
+                    Some(note) => Some(note),
+                    None => return,
+                },
+                () = sleep_until(alarm) => None,
+            };
+            let now = self.now();
+            let stop = match note {
+                Some(Note::Stop(done)) => Some(done),
+                Some(note) => {
+                    self.hear(now, note);
+                    None
+                }
+                None => {
+                    self.exchange.tick(now);
+                    None
+                }
+            };
+            if let Some(done) = stop {
+                self.stop(now);
+                let _ = done.send(());
+                return;
+            }
+            self.carry_out(now);
+            if self.exchange.is_quiet() {
+                self.drained.drain(..).for_each(|done| drop(done.send(())));
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Time, note: Note) {
+        match note {
+            Note::Opened {
+                flow,
+                transport,
+                address,
+                outgoing,
+            } => {
+                self.sockets.insert(flow, outgoing);
+                self.exchange.open(now, flow, transport, address);
+            }
+            Note::Frame { flow, bytes } => {
+                // frames read before a drop may still be under way
+                if self.sockets.contains_key(&flow) {
+                    self.metrics.sip_received_total.add(1);
+                    self.exchange.receive(now, flow, &bytes);
+                }
+            }
+            Note::Closed { flow, how } => {
+                if self.sockets.remove(&flow).is_some() {
+                    self.exchange.closed(now, flow, how);
+                }
+            }
+            Note::Media(event) => self.exchange.media(now, event),
+            Note::Online(answer) => drop(answer.send(self.exchange.online())),
+            Note::Ping(answer) => drop(answer.send(())),
+            Note::Drain(done) => {
+                self.exchange.drain();
+                self.drained.push(done);
+            }
+            Note::Stop(_) => {}
+        }
+    }
+
+    fn stop(&mut self, now: Time) {
+        self.exchange.end_calls(now);
+        self.carry_out(now);
+        for outgoing in self.sockets.values() {
+            let goodbye = Frame::Close {
+                code: 1001,
+                reason: "the relay is stopping",
+            };
+            let _ = outgoing.queue.try_send(goodbye);
+        }
+    }
+
+    /// Hands the exchange's frames to the sockets. A socket whose queue is full is dropped: it
+    /// must not hold up the others.
+    fn carry_out(&mut self, now: Time) {
+        while let Some(out) = self.exchange.poll() {
+            match out {
+                Out::Send { flow, bytes } => self.send(now, flow, Frame::Sip(bytes)),
+                Out::Close { flow, code, reason } => {
+                    self.send(now, flow, Frame::Close { code, reason });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, now: Time, flow: Flow, frame: Frame) {
+        let Some(outgoing) = self.sockets.get(&flow) else {
+            self.metrics.sip_undelivered_total.add(1);
+            return;
+        };
+        if outgoing.queue.try_send(frame).is_ok() {
+            self.metrics.sip_sent_total.add(1);
+            return;
+        }
+        if let Some(left_out) = SLOW_READERS.admit(Instant::now()) {
+            tracing::warn!(
+                flow = flow.0,
+                left_out,
+                "a socket reads too slowly and is dropped"
+            );
+        }
+        self.metrics.sockets_dropped_total.add(1);
+        outgoing.drop_now.notify_one();
+        self.sockets.remove(&flow);
+        self.exchange.closed(now, flow, Closing::Lost);
+    }
+
+    fn now(&self) -> Time {
+        let elapsed = self.origin.elapsed().as_millis();
+        Time(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

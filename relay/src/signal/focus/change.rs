@@ -1,0 +1,122 @@
+//! Within a call: changes of the session, and requests passed on to the other side.
+
+use clinicall_sip::{
+    Headers, Method, Request, Status,
+    agent::{CallId, Pending, Sent},
+    sdp::Sdp,
+};
+
+use super::{Desk, Focus};
+use crate::{media::Refusal, signal::ALLOW};
+
+/// Requests under way between two legs at a time; people do not type faster.
+const MAX_PASSING: usize = 8;
+/// A chat line or a DTMF digit, with room to spare.
+const MAX_BODY: usize = 8 * 1024;
+/// What says how to read the body.
+const PASSED_HEADERS: [&str; 3] = ["Content-Type", "Content-Disposition", "Info-Package"];
+
+impl Focus {
+    /// A re-INVITE or UPDATE: the media plane has the answer.
+    pub(super) fn change(&mut self, desk: &mut Desk<'_>, call: CallId, offer: Option<&str>) {
+        let leg = self
+            .legs
+            .get(&call)
+            .and_then(|key| self.rooms.get(key))
+            .and_then(|room| room.legs().find(|leg| leg.call == call));
+        let answer = match (leg, offer) {
+            (Some(leg), Some(offer)) => Sdp::parse(offer)
+                .map_err(|bad| Refusal(bad.to_string()))
+                .and_then(|offer| desk.media.renegotiate(leg.member, &offer)),
+            // an offer of ours within a call: the media plane makes none
+            _ => Err(Refusal("an offer is needed".to_owned())),
+        };
+        let _ = match answer {
+            Ok(answer) => desk.agent.answer_change(desk.now, call, answer.to_string()),
+            Err(refusal) => {
+                tracing::info!(%refusal, "a change cannot be made");
+                desk.agent.refuse_change(desk.now, call, Status(488))
+            }
+        };
+    }
+
+    /// A request within a call.
+    pub(super) fn within(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        pending: Pending,
+        request: &Request,
+    ) {
+        if let Err((status, headers)) = self.pass_on(desk, call, pending, request) {
+            let _ = desk
+                .agent
+                .respond(desk.now, pending, status, headers, Vec::new());
+        }
+    }
+
+    /// Hands the request to the other leg, or tells what to answer at once.
+    fn pass_on(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        pending: Pending,
+        request: &Request,
+    ) -> Result<(), (Status, Headers)> {
+        let plain = |status| (Status(status), Headers::new());
+        if !matches!(request.method, Method::Info | Method::Message) {
+            let mut headers = Headers::new();
+            headers.push("Allow", ALLOW);
+            return Err((Status(405), headers));
+        }
+        // asks for a key frame (RFC 5168); browsers do that by RTCP, and so do we
+        let kind = request.headers.get("Content-Type").unwrap_or("");
+        if kind
+            .to_ascii_lowercase()
+            .starts_with("application/media_control+xml")
+        {
+            return Err(plain(200));
+        }
+        if request.body.len() > MAX_BODY {
+            return Err(plain(513));
+        }
+        let key = *self.legs.get(&call).ok_or_else(|| plain(481))?;
+        let room = self.rooms.get_mut(&key).ok_or_else(|| plain(481))?;
+        let other = room.across(call).ok_or_else(|| plain(480))?.call;
+        if room.passing >= MAX_PASSING {
+            return Err(plain(503));
+        }
+        let mut headers = Headers::new();
+        for name in PASSED_HEADERS {
+            if let Some(value) = request.headers.get(name) {
+                headers.push(name, value);
+            }
+        }
+        let (method, body) = (request.method.clone(), request.body.clone());
+        let sent = desk
+            .agent
+            .request_within(desk.now, other, method, headers, body)
+            .map_err(|_| plain(480))?;
+        room.passing += 1;
+        self.passed.insert(sent, (key, pending));
+        Ok(())
+    }
+
+    /// The other leg answered a request that was passed on.
+    pub(super) fn replied(&mut self, desk: &mut Desk<'_>, sent: Sent, status: Status) {
+        let Some((key, pending)) = self.passed.remove(&sent) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&key) {
+            room.passing = room.passing.saturating_sub(1);
+        }
+        // a challenge is between us and that client
+        let status = match status.0 {
+            401 | 407 => Status(403),
+            _ => status,
+        };
+        let _ = desk
+            .agent
+            .respond(desk.now, pending, status, Headers::new(), Vec::new());
+    }
+}

@@ -1,0 +1,300 @@
+//! Who is here: bindings by user (RFC 3261 section 10, outbound RFC 5626, GRUU RFC 5627) and which
+//! connection belongs to whom.
+//!
+//! A connection that has shown a user's password once is that user's for as long as it lasts. Who
+//! speaks for another is refused.
+
+mod binding;
+mod contacts;
+mod login;
+mod throttle;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use clinicall_sip::{Millis, Request, Status, Time, agent::Flow, digest::Guard};
+
+pub use binding::Binding;
+use contacts::Wish;
+use throttle::Throttle;
+
+use super::{
+    Answer, Settings,
+    users::{User, Users},
+};
+use crate::metrics::Metrics;
+
+#[derive(Debug)]
+pub struct Registrar {
+    settings: Settings,
+    users: Users,
+    metrics: Arc<Metrics>,
+    guard: Guard,
+    throttle: Throttle,
+    flows: HashMap<Flow, Visitor>,
+    bindings: BTreeMap<String, Vec<Binding>>,
+    /// Connections that have to log in by then. Entries of those that did or left are ignored.
+    logins_due: BTreeSet<(Time, Flow)>,
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Visitor {
+    address: IpAddr,
+    /// Set for good by the first login.
+    user: Option<String>,
+}
+
+/// A device that has registered (again).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    pub user: String,
+    pub instance: String,
+    /// The connection it had before and that this one replaces (RFC 5626 section 6).
+    pub instead_of: Option<Flow>,
+}
+
+impl Registrar {
+    #[must_use]
+    pub fn new(settings: &Settings, users: Users, metrics: Arc<Metrics>, seed: [u8; 32]) -> Self {
+        // not the agent's own stream: it begins with the same seed
+        let seed = seed.map(|byte| byte ^ 0x5c);
+        Self {
+            settings: settings.clone(),
+            users,
+            metrics,
+            guard: Guard::new(&settings.realm, seed),
+            throttle: Throttle::new(settings.failed_logins_per_minute),
+            flows: HashMap::new(),
+            bindings: BTreeMap::new(),
+            logins_due: BTreeSet::new(),
+        }
+    }
+
+    pub fn open(&mut self, now: Time, flow: Flow, address: IpAddr) {
+        self.flows.insert(
+            flow,
+            Visitor {
+                address,
+                user: None,
+            },
+        );
+        self.logins_due
+            .insert((now + self.settings.login_deadline, flow));
+    }
+
+    /// The connection is gone and with it what was registered over it.
+    pub fn closed(&mut self, flow: Flow) {
+        if let Some(Visitor {
+            user: Some(user), ..
+        }) = self.flows.remove(&flow)
+        {
+            self.keep_bindings(&user, |binding| binding.flow != flow);
+        }
+    }
+
+    /// Forgets bindings that have run out; tells which connections never logged in.
+    pub fn tick(&mut self, now: Time) -> Vec<Flow> {
+        self.bindings.retain(|_, bindings| {
+            bindings.retain(|binding| binding.expires > now);
+            !bindings.is_empty()
+        });
+        let mut late = Vec::new();
+        while let Some(&(due, flow)) = self.logins_due.first() {
+            if due > now {
+                break;
+            }
+            self.logins_due.pop_first();
+            if self
+                .flows
+                .get(&flow)
+                .is_some_and(|visitor| visitor.user.is_none())
+            {
+                late.push(flow);
+            }
+        }
+        late
+    }
+
+    /// Bindings that run out are not worth an alarm: whoever asks for them looks at the clock.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Time> {
+        self.logins_due.first().map(|(due, _)| *due)
+    }
+
+    /// Where a user can be rung now.
+    pub fn bindings(&self, now: Time, user: &str) -> impl Iterator<Item = &Binding> {
+        let bindings = self
+            .bindings
+            .get(user)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        bindings.iter().filter(move |binding| binding.expires > now)
+    }
+
+    #[must_use]
+    pub fn user(&self, id: &str) -> Option<User> {
+        self.users.find(id)
+    }
+
+    /// The device behind a connection.
+    #[must_use]
+    pub fn instance(&self, flow: Flow) -> Option<String> {
+        let user = self.flows.get(&flow)?.user.as_deref()?;
+        let bindings = self.bindings.get(user)?;
+        bindings
+            .iter()
+            .find(|binding| binding.flow == flow)?
+            .instance
+            .clone()
+    }
+
+    #[must_use]
+    pub fn online(&self) -> BTreeSet<String> {
+        self.bindings.keys().cloned().collect()
+    }
+
+    /// Bindings in total.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bindings.values().map(Vec::len).sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    /// The user behind a request other than REGISTER, or the response that refuses it: From must
+    /// name the user this connection belongs to, and a connection that belongs to nobody is
+    /// challenged.
+    pub fn admit(&mut self, now: Time, flow: Flow, request: &Request) -> Result<String, Answer> {
+        let from = request
+            .headers
+            .from()
+            .ok_or_else(|| Answer::new(Status(400)))?;
+        let claimed = self.own_user(&from.uri).ok_or_else(|| self.spoofed(flow))?;
+        self.identify(now, flow, request, &claimed)?;
+        Ok(claimed)
+    }
+
+    /// A REGISTER, its response, and the device when it is (still) registered.
+    pub fn register(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: &Request,
+    ) -> (Answer, Option<Returned>) {
+        match self.try_register(now, flow, request) {
+            Ok((answer, returned)) => (answer, returned),
+            Err(answer) => (answer, None),
+        }
+    }
+
+    fn try_register(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: &Request,
+    ) -> Result<(Answer, Option<Returned>), Answer> {
+        let refuse = |status| Answer::new(Status(status));
+        let to = request.headers.to().ok_or_else(|| refuse(400))?;
+        let from = request.headers.from().ok_or_else(|| refuse(400))?;
+        if !self.settings.serves(&request.uri.host) {
+            return Err(refuse(404));
+        }
+        let user = self.own_user(&to.uri).ok_or_else(|| refuse(404))?;
+        // nobody registers in another's name
+        if self.own_user(&from.uri).as_ref() != Some(&user) {
+            return Err(self.spoofed(flow));
+        }
+        self.identify(now, flow, request, &user)?;
+        let wish = Wish::read(
+            request,
+            self.settings.min_expires,
+            self.settings.max_expires,
+        )?;
+        let returned = self.bind(now, flow, &user, wish, request)?;
+        Ok((self.registered(now, &user, request), returned))
+    }
+
+    fn bind(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        user: &str,
+        wish: Wish,
+        request: &Request,
+    ) -> Result<Option<Returned>, Answer> {
+        let contacts = match wish {
+            Wish::List => return Ok(None),
+            Wish::Nothing => {
+                self.keep_bindings(user, |_| false);
+                return Ok(None);
+            }
+            Wish::Bind(contacts) => contacts,
+        };
+        let bindings = self.bindings.entry(user.to_owned()).or_default();
+        let mut returned = None;
+        for contact in contacts {
+            let binding = Binding::new(flow, request, contact.address, now + contact.expires)
+                .ok_or_else(|| Answer::new(Status(400)))?;
+            let before = bindings.iter().position(|other| other.is_same(&binding));
+            if before.is_some_and(|at| bindings[at].is_newer_than(&binding)) {
+                // RFC 3261 section 10.3 step 7: an older request must not undo a newer one
+                return Err(Answer::new(Status(500)));
+            }
+            let before = before.map(|at| bindings.remove(at));
+            if contact.expires == Millis(0) {
+                continue;
+            }
+            if let Some(instance) = &binding.instance {
+                let instead_of = before.map(|old| old.flow).filter(|old| *old != flow);
+                let (user, instance) = (user.to_owned(), instance.clone());
+                returned = Some(Returned {
+                    user,
+                    instance,
+                    instead_of,
+                });
+            }
+            bindings.push(binding);
+        }
+        // the device used longest ago makes room
+        while bindings.len() > self.settings.sockets_per_user {
+            bindings.remove(0);
+        }
+        if bindings.is_empty() {
+            self.bindings.remove(user);
+        }
+        Ok(returned)
+    }
+
+    /// 200 with every binding of the user (RFC 3261 section 10.3 step 8).
+    fn registered(&self, now: Time, user: &str, request: &Request) -> Answer {
+        let supports = |option: &str| request.headers.lists("Supported", option);
+        let mut answer = Answer::new(Status(200));
+        let mut outbound = false;
+        for binding in self.bindings(now, user) {
+            let gruu = supports("gruu").then(|| self.settings.host());
+            outbound |= binding.reg_id.is_some();
+            answer = answer.with("Contact", binding.contact_header(now, user, gruu));
+        }
+        if outbound && supports("outbound") {
+            // RFC 5626 section 6: tells the client that its flow will be used
+            answer = answer.with("Require", "outbound");
+        }
+        answer.with("Supported", "outbound, gruu, path")
+    }
+
+    fn keep_bindings(&mut self, user: &str, keep: impl FnMut(&Binding) -> bool) {
+        if let Some(bindings) = self.bindings.get_mut(user) {
+            bindings.retain(keep);
+            if bindings.is_empty() {
+                self.bindings.remove(user);
+            }
+        }
+    }
+}
