@@ -159,7 +159,7 @@ mod tests {
     fn a_packet_that_only_took_another_way_is_not_asked_for() {
         let mut missed = Missed::default();
         assert!(missed.hole(10, 2, 0));
-        assert_eq!(due(&mut missed, 5 * MILLISECOND), []);
+        assert!(due(&mut missed, 5 * MILLISECOND).is_empty());
         missed.came(10);
         assert_eq!(missed.wake(), Some(REORDERING));
         assert_eq!(due(&mut missed, REORDERING), [11]);
