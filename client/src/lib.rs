@@ -11,6 +11,17 @@ mod options;
 mod reason;
 mod trim;
 
+#[cfg(target_arch = "wasm32")]
+mod api;
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
+mod exports;
+#[cfg(target_arch = "wasm32")]
+mod shell;
+
+#[cfg(target_arch = "wasm32")]
+pub use api::{Call, Media, News, Phone};
+
 pub use bandwidth::Bandwidth;
 pub use options::Options;
+pub use phone::{CallState, Direction, Muted, Peer, State};
 pub use reason::{By, Cause, Error, Reason};

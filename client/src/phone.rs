@@ -12,6 +12,7 @@ mod call;
 mod gather;
 mod link;
 mod path;
+mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,201 +24,15 @@ use clinicall_sip::{
 };
 
 use crate::{
-    bandwidth::Bandwidth,
     options::{Account, Options},
     reason::{Cause, Error, Reason},
 };
 use call::{Call, Desk};
 use link::{Act, Link};
-
-/// A call of this phone. Never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    Incoming,
-    Outgoing,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The user part of the address: the clinic's own id, or a telephone number.
-    pub user: String,
-    pub name: Option<String>,
-    pub uri: String,
-}
-
-/// Which devices a call uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    pub audio: bool,
-    pub video: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Muted {
-    pub audio: bool,
-    pub video: bool,
-}
-
-/// How the phone stands with the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    Connecting,
-    Registered,
-    /// The connection was lost; it comes back by itself.
-    Reconnecting,
-    /// For good: the first connection could not be made, or the server refused us.
-    Failed(Reason),
-    Disconnected,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CallState {
-    /// We call; the other side does not ring yet.
-    Calling,
-    /// We call; the other side rings.
-    Ringing,
-    /// Somebody calls us.
-    Incoming,
-    /// We accepted; the camera or the caller is not ready yet.
-    Answering,
-    Connected,
-    /// Sound and picture were interrupted; the phone looks for another way.
-    Reconnecting,
-    Ended,
-}
-
-/// How sound and picture get through, as `RTCPeerConnection.connectionState` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathState {
-    Connected,
-    Disconnected,
-    Failed,
-}
-
-/// What the browser has to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input<'a> {
-    SocketOpen {
-        socket: Flow,
-        /// The subprotocol that the server chose.
-        protocol: &'a str,
-    },
-    SocketFrame {
-        socket: Flow,
-        bytes: &'a [u8],
-    },
-    /// Closed, or never opened.
-    SocketClosed {
-        socket: Flow,
-    },
-    /// The network came back or changed, or the page woke up.
-    Online,
-    Peer {
-        call: CallId,
-        news: PeerNews,
-    },
-    Tick,
-}
-
-/// The result of a [`PeerCommand`], or news of a peer connection's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerNews {
-    /// The local description that `Offer` or `Answer` asked for; `complete`: all its candidates
-    /// are in it.
-    Local {
-        sdp: String,
-        complete: bool,
-    },
-    /// `section`: the index of the `m=` line; `local`: the description with the candidate in it.
-    Candidate {
-        section: usize,
-        candidate: String,
-        local: String,
-    },
-    GatheringDone {
-        local: String,
-    },
-    /// The devices asked for are ours.
-    Captured,
-    CaptureFailed(Cause),
-    Path(PathState),
-    /// A step was refused by the browser.
-    Failed {
-        message: String,
-    },
-}
-
-/// What the shell does for the call's peer connection. Commands are carried out in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerCommand {
-    /// `bundle`: `max-bundle` (a relay of ours), else the browser's default, `balanced`.
-    Create {
-        bundle: bool,
-    },
-    /// Sections for audio and, if wanted, video, sendrecv without a track; then
-    /// `setLocalDescription`. `restart`: with new ICE credentials. Result: [`PeerNews::Local`].
-    Offer {
-        video: bool,
-        restart: bool,
-    },
-    /// Takes the peer's offer and answers it, sendrecv without a track. Result:
-    /// [`PeerNews::Local`].
-    Answer {
-        offer: String,
-    },
-    SetAnswer {
-        answer: String,
-    },
-    /// Takes back a local offer that the peer did not answer.
-    Rollback,
-    /// `getUserMedia`, or the stream the page gave. Result: [`PeerNews::Captured`] or
-    /// [`PeerNews::CaptureFailed`].
-    Capture(Wants),
-    /// Puts what was captured onto the wire, within these limits.
-    Attach(Bandwidth),
-    Mute(Muted),
-    /// Closes the connection and lets the devices go.
-    Close,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    OpenSocket {
-        socket: Flow,
-        url: String,
-        protocols: &'static [&'static str],
-    },
-    CloseSocket {
-        socket: Flow,
-    },
-    Send {
-        socket: Flow,
-        text: String,
-    },
-    Peer {
-        call: CallId,
-        command: PeerCommand,
-    },
-    Event(Event),
-    /// The last one said counts; `None`: nothing to wake for.
-    WakeAt(Option<Time>),
-}
-
-/// What the page hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    State(State),
-    Incoming(CallId),
-    Ringing(CallId),
-    Connected(CallId),
-    /// Its state, its devices or its muting changed.
-    Changed(CallId),
-    Hangup(CallId, Reason),
-}
+pub use words::{
+    CallId, CallState, Direction, Event, Input, Muted, Output, PathState, Peer, PeerCommand,
+    PeerNews, State, Wants,
+};
 
 /// Our own relay's subprotocol goes first; a foreign server is offered `sip` alone.
 const OURS: &[&str] = &["clinicall.v1", "sip"];
@@ -652,18 +467,11 @@ impl Phone {
             return;
         }
         let from = invite.headers.get("From").and_then(NameAddr::parse);
-        let peer = from.map_or_else(
-            || Peer {
-                user: String::new(),
-                name: None,
-                uri: String::new(),
-            },
-            |from| Peer {
-                user: from.uri.user.clone(),
-                name: Some(from.name).filter(|name| !name.is_empty()),
-                uri: from.uri.to_string(),
-            },
-        );
+        let peer = from.map_or_else(Peer::nobody, |from| Peer {
+            user: from.uri.user.clone(),
+            name: Some(from.name).filter(|name| !name.is_empty()),
+            uri: from.uri.to_string(),
+        });
         let offer =
             (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
         let (id, ours) = (self.new_id(), self.ours);

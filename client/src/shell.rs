@@ -1,0 +1,449 @@
+//! The browser around the pure phone: a socket, peer connections, devices and one alarm.
+//!
+//! The invariant of this file: nothing is borrowed while the page's code runs. Whatever happens,
+//! the phone is told, then its outputs are carried out, and what the page is to hear is queued.
+//! The queue is emptied last, one event at a time, so a page may hang up, call and even
+//! disconnect from inside a callback. What a wish of the page's own brings about is told after
+//! the page's code has returned: `phone.call()` gives its `Call` before `onHangup` can speak of it.
+
+pub(crate) mod alarm;
+mod devices;
+mod page;
+mod peer;
+pub(crate) mod promise;
+mod socket;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, VecDeque},
+    rc::{Rc, Weak},
+};
+
+use clinicall_sip::{Time, agent::Flow};
+use wasm_bindgen::prelude::*;
+use web_sys::MediaStream;
+
+use crate::{
+    api::{Call, Media, News},
+    options::Options,
+    phone::{
+        CallId, Direction, Event, Input, Muted, Output, Peer as Other, PeerCommand, PeerNews,
+        Phone, State, Wants,
+    },
+    reason::{Cause, Error},
+};
+use alarm::{Alarm, now};
+use page::Page;
+use peer::Peer;
+use socket::Socket;
+
+/// What a login waits for.
+type Login = Box<dyn FnOnce(Result<(), Error>)>;
+
+pub(crate) struct Shell {
+    myself: Weak<Self>,
+    /// Keeps a phone alive that the page has let go of but that can still ring.
+    alive: RefCell<Option<Rc<Self>>>,
+    phone: RefCell<Phone>,
+    socket: RefCell<Option<(Flow, Socket)>>,
+    calls: RefCell<BTreeMap<CallId, Rc<Parts>>>,
+    alarm: Alarm,
+    page: RefCell<Option<Page>>,
+    ice_servers: JsValue,
+    listener: Box<dyn Fn(News)>,
+    login: RefCell<Option<Login>>,
+    news: RefCell<VecDeque<News>>,
+    pumping: Cell<bool>,
+    telling: Cell<bool>,
+    telling_soon: Cell<bool>,
+}
+
+/// What the browser holds for a call.
+pub(crate) struct Parts {
+    pub id: CallId,
+    pub direction: Direction,
+    pub other: Other,
+    pub remote: MediaStream,
+    pub local: RefCell<Option<MediaStream>>,
+    /// A stream that the page gave.
+    given: RefCell<Option<MediaStream>>,
+    peer: RefCell<Option<Peer>>,
+    muted: Cell<Muted>,
+    closed: Cell<bool>,
+    /// The page's one and the same object for this call.
+    #[cfg(feature = "exports")]
+    pub object: RefCell<Option<JsValue>>,
+}
+
+impl Shell {
+    pub fn connect(
+        options: &Options,
+        listener: Box<dyn Fn(News)>,
+        login: Login,
+    ) -> Result<Rc<Self>, Error> {
+        page::check_support()?;
+        let phone = Phone::connect(now(), page::random_seed()?, options)?;
+        let shell = Rc::new_cyclic(|myself: &Weak<Self>| {
+            let sleeper = myself.clone();
+            Self {
+                myself: myself.clone(),
+                alive: RefCell::default(),
+                phone: RefCell::new(phone),
+                socket: RefCell::default(),
+                calls: RefCell::default(),
+                alarm: Alarm::new(move || {
+                    if let Some(shell) = sleeper.upgrade() {
+                        shell.handle(Input::Tick);
+                    }
+                }),
+                page: RefCell::default(),
+                ice_servers: options.ice_servers.clone(),
+                listener,
+                login: RefCell::new(Some(login)),
+                news: RefCell::default(),
+                pumping: Cell::new(false),
+                telling: Cell::new(false),
+                telling_soon: Cell::new(false),
+            }
+        });
+        *shell.alive.borrow_mut() = Some(shell.clone());
+        *shell.page.borrow_mut() = Some(Page::listen(&shell.myself));
+        shell.pump();
+        shell.tell_soon();
+        Ok(shell)
+    }
+
+    // --- wishes ------------------------------------------------------------------------------
+
+    /// Carries out a wish of the page's.
+    pub fn wish<T>(&self, wish: impl FnOnce(&mut Phone, Time) -> T) -> T {
+        let granted = wish(&mut self.phone.borrow_mut(), now());
+        self.pump();
+        self.tell_soon();
+        granted
+    }
+
+    pub fn ask<T>(&self, question: impl FnOnce(&Phone) -> T) -> T {
+        question(&self.phone.borrow())
+    }
+
+    pub fn place(&self, target: &str, media: &Media) -> Result<Call, Error> {
+        let id = self.phone.borrow_mut().call(now(), target, media.wants())?;
+        let parts = self.parts(id);
+        parts.given.replace(media.stream.clone());
+        self.pump();
+        self.tell_soon();
+        self.handle_of(parts)
+            .ok_or_else(|| Error::of(Cause::Disconnected))
+    }
+
+    pub fn accept(&self, parts: &Parts, media: &Media) -> Result<(), Error> {
+        parts.given.replace(media.stream.clone());
+        self.wish(|phone, now| phone.accept(now, parts.id, media.wants()))
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        let ids: Vec<_> = self.phone.borrow().calls().collect();
+        ids.into_iter()
+            .filter_map(|id| self.handle_of(self.parts(id)))
+            .collect()
+    }
+
+    // --- the browser -------------------------------------------------------------------------
+
+    pub fn handle(&self, input: Input<'_>) {
+        self.phone.borrow_mut().handle(now(), input);
+        self.pump();
+        self.tell();
+    }
+
+    fn pump(&self) {
+        // an output's own immediate news (a socket that cannot be opened) joins the queue
+        if self.pumping.replace(true) {
+            return;
+        }
+        loop {
+            let Some(output) = self.phone.borrow_mut().poll() else {
+                break;
+            };
+            self.carry_out(output);
+        }
+        self.pumping.set(false);
+    }
+
+    fn carry_out(&self, output: Output) {
+        match output {
+            Output::OpenSocket {
+                socket,
+                url,
+                protocols,
+            } => {
+                self.open_socket(socket, &url, protocols);
+            }
+            Output::CloseSocket { socket } => {
+                let mut held = self.socket.borrow_mut();
+                if held.as_ref().is_some_and(|(flow, _)| *flow == socket) {
+                    *held = None;
+                }
+            }
+            Output::Send { socket, text } => {
+                if let Some((flow, held)) = &*self.socket.borrow()
+                    && *flow == socket
+                {
+                    held.send(&text);
+                }
+            }
+            Output::Peer { call, command } => self.command(call, command),
+            Output::WakeAt(when) => self.alarm.set(when),
+            Output::Event(event) => {
+                let news = self.news_of(event);
+                self.news.borrow_mut().extend(news);
+            }
+        }
+    }
+
+    fn open_socket(&self, flow: Flow, url: &str, protocols: &[&str]) {
+        let weak = self.myself.clone();
+        let tell = move |news| {
+            let Some(shell) = weak.upgrade() else { return };
+            match news {
+                socket::News::Open { protocol } => {
+                    shell.handle(Input::SocketOpen {
+                        socket: flow,
+                        protocol: &protocol,
+                    });
+                }
+                socket::News::Frame(bytes) => {
+                    shell.handle(Input::SocketFrame {
+                        socket: flow,
+                        bytes: &bytes,
+                    });
+                }
+                socket::News::Closed => shell.handle(Input::SocketClosed { socket: flow }),
+            }
+        };
+        match Socket::open(url, protocols, tell) {
+            Ok(socket) => *self.socket.borrow_mut() = Some((flow, socket)),
+            // an address the browser refuses at once (mixed content)
+            Err(_) => self
+                .phone
+                .borrow_mut()
+                .handle(now(), Input::SocketClosed { socket: flow }),
+        }
+    }
+
+    fn command(&self, id: CallId, command: PeerCommand) {
+        let parts = self.parts(id);
+        match command {
+            PeerCommand::Create { bundle } => {
+                let remote = parts.remote.clone();
+                match Peer::new(bundle, &self.ice_servers, remote, self.ear(id)) {
+                    Ok(peer) => drop(parts.peer.replace(Some(peer))),
+                    Err(error) => {
+                        let message = promise::text_of(&error, "message");
+                        self.hear(id, PeerNews::Failed { message });
+                    }
+                }
+            }
+            PeerCommand::Capture(wants) => self.capture(&parts, wants),
+            PeerCommand::Mute(muted) => {
+                parts.muted.set(muted);
+                parts.apply_mute();
+            }
+            PeerCommand::Close => {
+                parts.close();
+                self.calls.borrow_mut().remove(&id);
+            }
+            command => {
+                let peer = parts.peer.borrow();
+                let Some(peer) = &*peer else { return };
+                match command {
+                    PeerCommand::Offer { video, restart } => peer.offer(video, restart),
+                    PeerCommand::Answer { offer } => peer.answer(&offer),
+                    PeerCommand::SetAnswer { answer } => peer.set_answer(&answer),
+                    PeerCommand::Rollback => peer.rollback(),
+                    PeerCommand::Attach(limits) => {
+                        if let Some(local) = &*parts.local.borrow() {
+                            peer.attach(local, limits);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn capture(&self, parts: &Rc<Parts>, wants: Wants) {
+        let ear = self.ear(parts.id);
+        if let Some(given) = &*parts.given.borrow() {
+            let copied = devices::copy_of(given, wants);
+            return self.hear(parts.id, parts.captured(copied));
+        }
+        let parts = parts.clone();
+        devices::capture(wants, move |result| ear(parts.captured(result)));
+    }
+
+    /// Where a peer connection or a device says what became of a command.
+    fn ear(&self, call: CallId) -> peer::Tell {
+        let weak = self.myself.clone();
+        Rc::new(move |news| {
+            if let Some(shell) = weak.upgrade() {
+                shell.handle(Input::Peer { call, news });
+            }
+        })
+    }
+
+    /// The same for what is known at once: its outputs wait their turn in the pump.
+    fn hear(&self, call: CallId, news: PeerNews) {
+        self.phone
+            .borrow_mut()
+            .handle(now(), Input::Peer { call, news });
+    }
+
+    // --- the page ----------------------------------------------------------------------------
+
+    fn news_of(&self, event: Event) -> Option<News> {
+        let call = |id| self.handle_of(self.parts(id));
+        Some(match event {
+            Event::State(state) => {
+                if matches!(state, State::Failed(_) | State::Disconnected) {
+                    *self.page.borrow_mut() = None;
+                }
+                News::State(state)
+            }
+            Event::Incoming(id) => News::Incoming(call(id)?),
+            Event::Ringing(id) => News::Ringing(call(id)?),
+            Event::Connected(id) => News::Connected(call(id)?),
+            Event::Changed(id) => News::Changed(call(id)?),
+            Event::Hangup(id, reason) => News::Hangup(call(id)?, reason),
+        })
+    }
+
+    fn tell_soon(&self) {
+        if self.news.borrow().is_empty() || self.telling.get() || self.telling_soon.replace(true) {
+            return;
+        }
+        let weak = self.myself.clone();
+        promise::soon(move || {
+            if let Some(shell) = weak.upgrade() {
+                shell.telling_soon.set(false);
+                shell.tell();
+            }
+        });
+    }
+
+    fn tell(&self) {
+        if self.telling.replace(true) {
+            return;
+        }
+        // the page may let go of the last handle inside a callback
+        let _alive = self.myself.upgrade();
+        loop {
+            let Some(news) = self.news.borrow_mut().pop_front() else {
+                break;
+            };
+            self.tell_login(&news);
+            let over = match &news {
+                News::Hangup(call, _) => Some(call.clone()),
+                _ => None,
+            };
+            (self.listener)(news);
+            if let Some(call) = over {
+                call.forget();
+            }
+        }
+        self.telling.set(false);
+        let finished =
+            self.ask(|phone| matches!(phone.state(), State::Failed(_) | State::Disconnected));
+        // the last goodbyes are sent before the socket is let go
+        if finished && self.socket.borrow().is_none() {
+            drop(self.alive.take());
+        }
+    }
+
+    fn tell_login(&self, news: &News) {
+        let result = match news {
+            News::State(State::Registered) => Ok(()),
+            News::State(State::Failed(reason)) => Err(reason.clone().into()),
+            News::State(State::Disconnected) => Err(Error::of(Cause::Disconnected)),
+            _ => return,
+        };
+        if let Some(login) = self.login.take() {
+            login(result);
+        }
+    }
+
+    fn handle_of(&self, parts: Rc<Parts>) -> Option<Call> {
+        self.myself.upgrade().map(|shell| Call::new(shell, parts))
+    }
+
+    /// The browser's side of a call, made at its first mention.
+    fn parts(&self, id: CallId) -> Rc<Parts> {
+        if let Some(parts) = self.calls.borrow().get(&id) {
+            return parts.clone();
+        }
+        let phone = self.phone.borrow();
+        let parts = Rc::new(Parts {
+            id,
+            direction: phone.direction(id).unwrap_or(Direction::Incoming),
+            other: phone.peer(id).cloned().unwrap_or_else(Other::nobody),
+            remote: page::empty_stream(),
+            local: RefCell::default(),
+            given: RefCell::default(),
+            peer: RefCell::default(),
+            muted: Cell::default(),
+            closed: Cell::default(),
+            #[cfg(feature = "exports")]
+            object: RefCell::default(),
+        });
+        self.calls.borrow_mut().insert(id, parts.clone());
+        parts
+    }
+}
+
+impl Parts {
+    pub fn connection(&self) -> Option<web_sys::RtcPeerConnection> {
+        self.peer
+            .borrow()
+            .as_ref()
+            .map(|peer| peer.connection.clone())
+    }
+
+    fn captured(&self, result: Result<MediaStream, Cause>) -> PeerNews {
+        match result {
+            // the call ended while the person looked at the camera prompt
+            Ok(stream) if self.closed.get() => {
+                devices::stop(&stream);
+                PeerNews::Captured
+            }
+            Ok(stream) => {
+                self.local.replace(Some(stream));
+                self.apply_mute();
+                PeerNews::Captured
+            }
+            Err(cause) => PeerNews::CaptureFailed(cause),
+        }
+    }
+
+    fn apply_mute(&self) {
+        let muted = self.muted.get();
+        if let Some(local) = &*self.local.borrow() {
+            for track in devices::tracks(local) {
+                let off = if track.kind() == "audio" {
+                    muted.audio
+                } else {
+                    muted.video
+                };
+                track.set_enabled(!off);
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        drop(self.peer.take());
+        if let Some(local) = &*self.local.borrow() {
+            devices::stop(local);
+        }
+    }
+}

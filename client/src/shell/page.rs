@@ -1,0 +1,91 @@
+//! What the page around us offers, and what happens to it.
+
+use std::rc::{Rc, Weak};
+
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{MediaStream, Window};
+
+use super::Shell;
+use crate::{
+    phone::Input,
+    reason::{Cause, Error},
+};
+
+/// Listeners on the window as long as the phone lives.
+pub(crate) struct Page {
+    window: Window,
+    listeners: Vec<(&'static str, Closure<dyn Fn()>)>,
+}
+
+impl Page {
+    pub fn listen(shell: &Weak<Shell>) -> Self {
+        let mut page = Self {
+            // `check_support` found one
+            window: js_sys::global().unchecked_into(),
+            listeners: Vec::new(),
+        };
+        page.on("online", shell, |shell| shell.handle(Input::Online));
+        // back from sleep or from the back-forward cache: is the socket still alive?
+        page.on("pageshow", shell, |shell| shell.handle(Input::Online));
+        page.on("pagehide", shell, |shell| {
+            shell.wish(crate::phone::Phone::disconnect);
+        });
+        page
+    }
+
+    fn on(&mut self, event: &'static str, shell: &Weak<Shell>, act: impl Fn(&Rc<Shell>) + 'static) {
+        let shell = shell.clone();
+        let listener = Closure::<dyn Fn()>::new(move || {
+            if let Some(shell) = shell.upgrade() {
+                act(&shell);
+            }
+        });
+        let _ = self
+            .window
+            .add_event_listener_with_callback(event, listener.as_ref().unchecked_ref());
+        self.listeners.push((event, listener));
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        for (event, listener) in &self.listeners {
+            let listener = listener.as_ref().unchecked_ref();
+            let _ = self
+                .window
+                .remove_event_listener_with_callback(event, listener);
+        }
+    }
+}
+
+/// Says what is missing before anything fails in an obscure way.
+pub(crate) fn check_support() -> Result<(), Error> {
+    let has = |name: &str| {
+        js_sys::Reflect::get(&js_sys::global(), &name.into()).is_ok_and(|value| value.is_truthy())
+    };
+    let missing = if !has("RTCPeerConnection") {
+        "This browser has no WebRTC, which calls need."
+    } else if !has("isSecureContext") {
+        "Browsers allow calls on HTTPS pages only; this page is not one."
+    } else {
+        return Ok(());
+    };
+    Err(Error {
+        cause: Cause::NotSupported,
+        message: missing.to_owned(),
+        status: None,
+    })
+}
+
+pub(crate) fn random_seed() -> Result<[u8; 32], Error> {
+    let mut seed = [0; 32];
+    web_sys::window()
+        .and_then(|window| window.crypto().ok())
+        .and_then(|crypto| crypto.get_random_values_with_u8_array(&mut seed).ok())
+        .map(|_| seed)
+        .ok_or_else(|| Error::of(Cause::NotSupported))
+}
+
+pub(crate) fn empty_stream() -> MediaStream {
+    MediaStream::new().expect("a stream without tracks can always be made where there is WebRTC")
+}

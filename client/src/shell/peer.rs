@@ -1,0 +1,264 @@
+//! One peer connection: carries out the phone's commands with what browsers call JSEP.
+
+use js_sys::Reflect;
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{
+    MediaStream, MediaStreamTrack, RtcBundlePolicy, RtcConfiguration, RtcPeerConnection,
+    RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcRtpTransceiver,
+    RtcRtpTransceiverDirection, RtcSdpType, RtcSessionDescriptionInit,
+};
+
+use super::{
+    devices::tracks,
+    promise::{text_of, when},
+};
+use crate::{
+    bandwidth::Bandwidth,
+    phone::{PathState, PeerNews},
+};
+
+#[wasm_bindgen]
+extern "C" {
+    type Restarting;
+    #[wasm_bindgen(method, js_name = restartIce)]
+    fn restart_ice(this: &Restarting);
+    #[wasm_bindgen(method, js_name = setLocalDescription)]
+    fn describe(this: &Restarting) -> js_sys::Promise;
+}
+
+pub(crate) type Tell = std::rc::Rc<dyn Fn(PeerNews)>;
+
+pub(crate) struct Peer {
+    pub connection: RtcPeerConnection,
+    remote: MediaStream,
+    tell: Tell,
+    _state: Closure<dyn Fn()>,
+    _candidate: Option<Closure<dyn Fn(RtcPeerConnectionIceEvent)>>,
+}
+
+impl Peer {
+    /// `remote` fills with what the other side sends.
+    pub fn new(
+        bundle: bool,
+        ice_servers: &JsValue,
+        remote: MediaStream,
+        tell: Tell,
+    ) -> Result<Self, JsValue> {
+        let config = RtcConfiguration::new();
+        if bundle {
+            config.set_bundle_policy(RtcBundlePolicy::MaxBundle);
+        }
+        if ice_servers.is_object() {
+            config.set_ice_servers(ice_servers);
+        }
+        let connection = RtcPeerConnection::new_with_configuration(&config)?;
+        let state = on_state(&connection, tell.clone());
+        connection.set_onconnectionstatechange(Some(state.as_ref().unchecked_ref()));
+        // a relay of ours is ICE-lite: it never needs to know our candidates
+        let candidate = (!bundle).then(|| on_candidate(&connection, tell.clone()));
+        if let Some(candidate) = &candidate {
+            connection.set_onicecandidate(Some(candidate.as_ref().unchecked_ref()));
+        }
+        Ok(Self {
+            connection,
+            remote,
+            tell,
+            _state: state,
+            _candidate: candidate,
+        })
+    }
+
+    pub fn offer(&self, video: bool, restart: bool) {
+        if self.connection.get_transceivers().length() == 0 {
+            self.connection.add_transceiver_with_str("audio");
+            if video {
+                self.connection.add_transceiver_with_str("video");
+            }
+            self.receive();
+        }
+        if restart {
+            self.connection.unchecked_ref::<Restarting>().restart_ice();
+        }
+        describe(&self.connection, self.tell.clone());
+    }
+
+    pub fn answer(&self, offer: &str) {
+        let description = RtcSessionDescriptionInit::new(RtcSdpType::Offer);
+        description.set_sdp(offer);
+        let promise = self.connection.set_remote_description(&description);
+        let (connection, remote, tell) = (
+            self.connection.clone(),
+            self.remote.clone(),
+            self.tell.clone(),
+        );
+        when(promise.unchecked_ref(), move |result| match result {
+            Ok(_) => {
+                for transceiver in transceivers(&connection) {
+                    transceiver.set_direction(RtcRtpTransceiverDirection::Sendrecv);
+                }
+                receive(&connection, &remote);
+                describe(&connection, tell);
+            }
+            Err(error) => failed(&tell, &error),
+        });
+    }
+
+    pub fn set_answer(&self, answer: &str) {
+        let description = RtcSessionDescriptionInit::new(RtcSdpType::Answer);
+        description.set_sdp(answer);
+        let tell = self.tell.clone();
+        let promise = self.connection.set_remote_description(&description);
+        when(promise.unchecked_ref(), move |result| {
+            if let Err(error) = result {
+                failed(&tell, &error);
+            }
+        });
+    }
+
+    pub fn rollback(&self) {
+        let description = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
+        let promise = self.connection.set_local_description(&description);
+        // nothing to take back: fine as well
+        when(promise.unchecked_ref(), |_| {});
+    }
+
+    /// Puts the tracks onto the wire, within the limits.
+    pub fn attach(&self, local: &MediaStream, limits: Bandwidth) {
+        for transceiver in transceivers(&self.connection) {
+            let kind = transceiver.receiver().track().kind();
+            let Some(track) = tracks(local).find(|track| track.kind() == kind) else {
+                continue;
+            };
+            hint(&track, if kind == "audio" { "speech" } else { "motion" });
+            let sender = transceiver.sender();
+            let bitrate = match kind.as_str() {
+                "audio" => limits.speech().map(|speech| speech.bitrate),
+                _ => limits.picture(),
+            };
+            let limited = sender.clone();
+            let tell = self.tell.clone();
+            when(
+                sender.replace_track(Some(&track)).unchecked_ref(),
+                move |result| match result {
+                    Ok(_) => limit(&limited, bitrate),
+                    Err(error) => failed(&tell, &error),
+                },
+            );
+        }
+    }
+
+    fn receive(&self) {
+        receive(&self.connection, &self.remote);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.connection.set_onconnectionstatechange(None);
+        self.connection.set_onicecandidate(None);
+        self.connection.close();
+    }
+}
+
+fn on_state(connection: &RtcPeerConnection, tell: Tell) -> Closure<dyn Fn()> {
+    let connection = connection.clone();
+    Closure::new(move || {
+        let state = match connection.connection_state() {
+            RtcPeerConnectionState::Connected => PathState::Connected,
+            RtcPeerConnectionState::Disconnected => PathState::Disconnected,
+            RtcPeerConnectionState::Failed => PathState::Failed,
+            _ => return,
+        };
+        tell(PeerNews::Path(state));
+    })
+}
+
+fn on_candidate(
+    connection: &RtcPeerConnection,
+    tell: Tell,
+) -> Closure<dyn Fn(RtcPeerConnectionIceEvent)> {
+    let connection = connection.clone();
+    Closure::new(move |event: RtcPeerConnectionIceEvent| {
+        let local = local_sdp(&connection);
+        tell(match event.candidate() {
+            Some(candidate) if !candidate.candidate().is_empty() => PeerNews::Candidate {
+                section: candidate.sdp_m_line_index().map_or(0, usize::from),
+                candidate: candidate.candidate(),
+                local,
+            },
+            // an empty one only ends a section's candidates
+            Some(_) => return,
+            None => PeerNews::GatheringDone { local },
+        });
+    })
+}
+
+/// `setLocalDescription` without an argument makes the offer or answer that is due.
+fn describe(connection: &RtcPeerConnection, tell: Tell) {
+    let promise = connection.unchecked_ref::<Restarting>().describe();
+    let connection = connection.clone();
+    when(&promise, move |result| match result {
+        Ok(_) => tell(PeerNews::Local {
+            sdp: local_sdp(&connection),
+            complete: connection.ice_gathering_state() == web_sys::RtcIceGatheringState::Complete,
+        }),
+        Err(error) => failed(&tell, &error),
+    });
+}
+
+fn local_sdp(connection: &RtcPeerConnection) -> String {
+    connection
+        .local_description()
+        .map(|description| description.sdp())
+        .unwrap_or_default()
+}
+
+fn transceivers(connection: &RtcPeerConnection) -> impl Iterator<Item = RtcRtpTransceiver> {
+    connection
+        .get_transceivers()
+        .into_iter()
+        .map(|transceiver| transceiver.unchecked_into())
+}
+
+fn receive(connection: &RtcPeerConnection, remote: &MediaStream) {
+    // adding a track twice does nothing
+    transceivers(connection).for_each(|each| remote.add_track(&each.receiver().track()));
+}
+
+fn failed(tell: &Tell, error: &JsValue) {
+    tell(PeerNews::Failed {
+        message: text_of(error, "message"),
+    });
+}
+
+/// What the encoder should care for; a string that browsers may ignore.
+fn hint(track: &MediaStreamTrack, hint: &str) {
+    let _ = Reflect::set(track, &"contentHint".into(), &hint.into());
+}
+
+/// Bits per second of the codec. Speech and faces rather lose pixels than frames: lips are readable
+/// at 12 frames a second and small, not sharp and frozen (EN 301 549 section 6.5).
+fn limit(sender: &web_sys::RtcRtpSender, bitrate: Option<u32>) {
+    let parameters = sender.get_parameters();
+    let set = |object: &JsValue, name: &str, value: JsValue| {
+        let _ = Reflect::set(object, &name.into(), &value);
+    };
+    set(
+        &parameters,
+        "degradationPreference",
+        "maintain-framerate".into(),
+    );
+    let encodings = Reflect::get(&parameters, &"encodings".into()).unwrap_or_default();
+    if let (Some(bitrate), Ok(first)) = (bitrate, Reflect::get_u32(&encodings, 0))
+        && first.is_object()
+    {
+        set(&first, "maxBitrate", bitrate.into());
+    }
+    // a browser that refuses these still has the limits of the description
+    when(
+        sender
+            .set_parameters_with_parameters(&parameters)
+            .unchecked_ref(),
+        |_| {},
+    );
+}
