@@ -3,11 +3,12 @@
 //! Typed views are computed when asked for; edits are functions whose names say what they do to
 //! whom.
 
+pub mod edit;
 mod section;
 mod views;
 
 pub use section::Section;
-pub use views::{Direction, ExtMap, RtpMap};
+pub use views::{Candidate, Direction, ExtMap, RtpMap};
 
 /// The longest description taken, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! The lines of one section and what they say.
 
-use super::views::{Direction, ExtMap, RtpMap};
+use super::views::{Candidate, Direction, ExtMap, RtpMap};
 use crate::header::grammar::number;
 
 /// Lines without their line ends, each `x=...`. A media section begins with its `m=` line.
@@ -161,6 +161,47 @@ impl Section {
             (format.parse() == Ok(payload_type)).then(|| parameters.trim())
         })
     }
+    /// One `name=value` of the payload type's `a=fmtp`. Names compare without case.
+    #[must_use]
+    pub fn fmtp_parameter(&self, payload_type: u8, name: &str) -> Option<&str> {
+        self.fmtp(payload_type)?.split(';').find_map(|parameter| {
+            let (key, value) = parameter.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Writes one parameter of the payload type's `a=fmtp`: where it stood, else behind the others.
+    /// A payload type without an `a=fmtp` gets one behind its `a=rtpmap`.
+    pub fn set_fmtp_parameter(&mut self, payload_type: u8, name: &str, value: &str) {
+        let number = payload_type.to_string();
+        let new = [name, "=", value].concat();
+        let is_named = |parameter: &&str| {
+            let key = parameter.split('=').next().unwrap_or("");
+            key.trim_end().eq_ignore_ascii_case(name)
+        };
+        let old = self.fmtp(payload_type).unwrap_or("").split(';');
+        let mut parameters: Vec<&str> = old.map(str::trim).filter(|old| !old.is_empty()).collect();
+        let at = parameters.iter().position(|old| is_named(&old));
+        parameters.retain(|old| !is_named(old));
+        parameters.insert(at.unwrap_or(parameters.len()), &new);
+        let line = ["a=fmtp:", &number, " ", &parameters.join(";")].concat();
+
+        let is_about = |line: &String, name: &str| {
+            attribute(line, name).and_then(|value| value.split(' ').next()) == Some(&number)
+        };
+        let position = |name| self.lines.iter().position(|line| is_about(line, name));
+        match (position("fmtp"), position("rtpmap")) {
+            (Some(at), _) => self.lines[at] = line,
+            (None, Some(at)) => self.lines.insert(at + 1, line),
+            (None, None) => self.lines.push(line),
+        }
+    }
+
+    /// The readable `a=candidate` lines in order.
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
+        self.attributes("candidate").filter_map(Candidate::parse)
+    }
+
     #[must_use]
     pub fn extmaps(&self) -> Vec<ExtMap> {
         self.attributes("extmap")

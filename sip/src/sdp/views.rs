@@ -28,6 +28,24 @@ pub struct ExtMap {
     pub uri: String,
 }
 
+/// `a=candidate` (RFC 8839 section 5.1, RFC 6544 section 4.5), as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    pub foundation: &'a str,
+    /// 1 is RTP (and everything, with rtcp-mux), 2 RTCP.
+    pub component: u16,
+    /// `udp`, `UDP`, `tcp`, `TCP`, ...
+    pub transport: &'a str,
+    pub priority: u32,
+    /// An IP address, or a name (`....local`, RFC 8828) that need not resolve.
+    pub address: &'a str,
+    pub port: u16,
+    /// `host`, `srflx`, `prflx`, `relay`.
+    pub kind: &'a str,
+    /// `active`, `passive` or `so` of a TCP candidate.
+    pub tcptype: Option<&'a str>,
+}
+
 impl Direction {
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -115,6 +133,36 @@ impl RtpMap {
     #[must_use]
     pub fn is(&self, encoding: &str) -> bool {
         self.encoding.eq_ignore_ascii_case(encoding)
+    }
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn parse(value: &'a str) -> Option<Self> {
+        let mut words = value.split_ascii_whitespace();
+        let foundation = words.next()?;
+        let component = u16::try_from(number(words.next()?)?).ok()?;
+        let transport = words.next()?;
+        let priority = number(words.next()?)?;
+        let address = words.next()?;
+        let port = u16::try_from(number(words.next()?)?).ok()?;
+        if words.next()? != "typ" {
+            return None;
+        }
+        Some(Self {
+            foundation,
+            component,
+            transport,
+            priority,
+            address,
+            port,
+            kind: words.next()?,
+            tcptype: words.find(|word| *word == "tcptype").and(words.next()),
+        })
+    }
+
+    #[must_use]
+    pub fn is_tcp(&self) -> bool {
+        self.transport.eq_ignore_ascii_case("tcp")
     }
 }
 
