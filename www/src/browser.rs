@@ -89,11 +89,8 @@ pub fn can_call() -> bool {
 /// Sound without a touch or a key press first is blocked, and the attempt logged as a fault.
 pub fn may_sound() -> bool {
     let activation = get(&window().navigator(), "userActivation");
-    match get(&activation, "hasBeenActive").as_bool() {
-        Some(active) => active,
-        // an older browser: it decides by itself, silently
-        None => true,
-    }
+    // an older browser does not say; it decides by itself, silently
+    get(&activation, "hasBeenActive").as_bool().unwrap_or(true)
 }
 
 /// A property, or `undefined` for a missing one or a thing that has none.
