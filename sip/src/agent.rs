@@ -205,8 +205,10 @@ pub enum Event {
         answer: Option<String>,
     },
     /// The peer changes the session: re-INVITE or UPDATE with an offer (or without: `None`, then
-    /// answer with an offer of ours). Answer with [`Agent::answer_change`] or
-    /// [`Agent::refuse_change`]. A refresh without change never shows up here.
+    /// answer with an offer of ours; its answer comes as [`Event::Changed`]). Answer within 25 s with
+    /// [`Agent::answer_change`] or [`Agent::refuse_change`]. A refresh without change never shows up
+    /// here. The offer in a 200 or a reliable provisional to an INVITE of ours that had none comes
+    /// here too: the answer then leaves in the ACK (and [`Event::Established`] follows) or PRACK.
     Change {
         call: CallId,
         offer: Option<String>,
@@ -321,7 +323,8 @@ impl Agent {
         self.flow_closed(flow);
     }
 
-    /// From now on `call` uses `flow` (its socket was replaced).
+    /// From now on `call` uses `flow` (its socket was replaced). A re-INVITE or UPDATE of the peer's
+    /// that comes by another flow moves the call by itself.
     pub fn move_call(&mut self, call: CallId, flow: Flow) -> Result<(), Refused> {
         self.move_call_to(call, flow)
     }
@@ -336,6 +339,8 @@ impl Agent {
     /// Does what is due.
     pub fn tick(&mut self, now: Time) {
         self.at(now);
+        // Whoever comes early is told again when to come back.
+        self.woken_at = None;
         while let Some((owner, alarm)) = self.wire.timers.pop(self.wire.now) {
             if self.transactions.owns(owner) {
                 let report = self.transactions.alarm(&mut self.wire, owner, alarm);
@@ -395,8 +400,8 @@ impl Agent {
         done
     }
 
-    /// 200. `sdp` may be `None` when it was given in a reliable provisional; one that was given in an
-    /// unreliable provisional is repeated by the agent when `sdp` is `None`.
+    /// Sends the 200. `sdp` may be `None` when it was given in a reliable provisional; one that was
+    /// given in an unreliable provisional is repeated by the agent when `sdp` is `None`.
     pub fn accept(
         &mut self,
         now: Time,

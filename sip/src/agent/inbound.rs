@@ -42,7 +42,10 @@ impl Agent {
         match report {
             Report::Nothing => {}
             Report::Response(tx, response) => self.response_came(tx, response),
-            Report::TimedOut(client) => self.request_failed(*client, false),
+            Report::TimedOut(client) => {
+                let lost = !self.wire.flows.contains_key(&client.flow());
+                self.request_failed(*client, lost);
+            }
         }
     }
 
@@ -165,6 +168,10 @@ impl Agent {
             return self.wire.reply(flow, &request, status, after);
         }
         let tx = self.transactions.open(&mut self.wire, flow, &request);
+        // Who reconnected goes on by the new connection (RFC 5626's flows, and our own moves).
+        if matches!(request.method, Method::Invite | Method::Update) {
+            call.flow = flow;
+        }
         match request.method {
             Method::Bye => self.bye(&mut call, tx, &request),
             Method::Prack => self.pracked(&mut call, tx, &request),

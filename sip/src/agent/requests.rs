@@ -106,16 +106,30 @@ impl Agent {
         let Some(mut response) = response.filter(|_| ours) else {
             return Err(Refused::NoSuchRequest);
         };
+        let Some(server) = self.transactions.server(tx) else {
+            return Err(Refused::NoSuchRequest);
+        };
         let opens_dialog = matches!(
-            self.transactions.server(tx).map(|server| &server.method),
-            Some(Method::Subscribe | Method::Refer | Method::Notify)
+            server.method,
+            Method::Subscribe | Method::Refer | Method::Notify
         );
-        if opens_dialog && status.is_success() && more.get("Contact").is_none() {
-            if let Some(server) = self.transactions.server(tx) {
-                response
-                    .headers
-                    .push("Contact", self.contact(server.flow()));
+        let asks_us = server.method == Method::Options;
+        let mut add = |name: &str, value: String| {
+            if more.get(name).is_none() {
+                response.headers.push(name, value);
             }
+        };
+        if opens_dialog && status.is_success() {
+            add("Contact", self.contact(server.flow()));
+        }
+        if status.0 == 405 || (asks_us && status.is_success()) {
+            add("Allow", wire::ALLOW.to_owned());
+        }
+        if status.0 == 415 || (asks_us && status.is_success()) {
+            add("Accept", wire::SDP.to_owned());
+        }
+        if asks_us && status.is_success() {
+            add("Supported", wire::SUPPORTED.to_owned());
         }
         wire::append(&mut response.headers, more);
         response.body = body;

@@ -22,6 +22,7 @@ use crate::{
 mod callee;
 mod caller;
 mod change;
+mod early;
 mod ending;
 mod reliable;
 mod timer;
@@ -220,6 +221,13 @@ impl Agent {
             self.dialogs.remove(&call.local_tag);
         } else {
             self.calls.insert(call.id, call);
+        }
+    }
+
+    /// A request that the call answers by itself, and no [`super::Pending`].
+    fn claim(&mut self, tx: u64, call: u64) {
+        if let Some(server) = self.transactions.server_mut(tx) {
+            server.call = Some(call);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Phase, change::Theirs};
+use super::{Call, Phase, change::Theirs, early::Early};
 use crate::{
     agent::{
         Agent, By, CallId, Cause, Ending, Event, Flow, Invite, Refused,
@@ -15,8 +15,6 @@ use crate::{
     message::{Headers, Method, Request, Response, Status},
 };
 
-/// More early dialogs than any sane fork makes.
-const MAX_EARLY: usize = 16;
 /// 422 answers taken before giving up.
 const MAX_TOO_SMALL: u8 = 3;
 
@@ -25,21 +23,11 @@ pub(super) struct Calling {
     pub(super) tx: u64,
     pub(super) cseq: u32,
     /// Our INVITE carried an offer.
-    offered: bool,
+    pub(super) offered: bool,
     pub(super) early: Vec<Early>,
     /// The answer the application was told of, and the tag of who gave it.
-    told: Option<(String, String)>,
+    pub(super) told: Option<(String, String)>,
     too_small: u8,
-}
-
-/// A dialog one of the peer's phones made with a provisional response.
-#[derive(Debug)]
-pub(super) struct Early {
-    pub(super) dialog: Dialog,
-    /// The last reliable provisional taken in order.
-    rseq: Option<u64>,
-    /// Offer and answer were exchanged reliably.
-    pub(super) agreed: bool,
 }
 
 impl Agent {
@@ -117,7 +105,7 @@ impl Agent {
         let status = response.status;
         let Some(mut call) = self.calls.remove(&id) else {
             if status.is_success() {
-                self.stray(tx, &response);
+                self.stray(tx, &response, None);
             }
             return;
         };
@@ -132,133 +120,13 @@ impl Agent {
                 }
             }
             // Another phone of the peer's answered too.
-            _ if status.is_success() => self.stray(tx, &response),
+            _ if status.is_success() => {
+                let cseq = call.next_seq();
+                self.stray(tx, &response, Some(cseq));
+            }
             _ => {}
         }
         self.put(call);
-    }
-
-    fn provisional(&mut self, call: &mut Call, response: Response) {
-        let status = response.status;
-        if status.0 == 100 {
-            return;
-        }
-        let sdp = read::description(&response.headers, &response.body);
-        let Phase::Calling(calling) = &mut call.phase else {
-            return;
-        };
-        let mut answer = None;
-        if let Some(tag) = read::tag(&response.headers, "To") {
-            let at = match calling
-                .early
-                .iter()
-                .position(|early| early.dialog.remote_tag == tag)
-            {
-                Some(at) => at,
-                None => {
-                    let Some(client) = self.transactions.client(calling.tx) else {
-                        return;
-                    };
-                    let dialog = Dialog::of_response(&response.headers, &client.request.uri);
-                    let Some(dialog) = dialog.filter(|_| calling.early.len() < MAX_EARLY) else {
-                        return;
-                    };
-                    calling.early.push(Early {
-                        dialog,
-                        rseq: None,
-                        agreed: false,
-                    });
-                    calling.early.len() - 1
-                }
-            };
-            call.peer.learn(&response.headers);
-            let early = &mut calling.early[at];
-            let rseq = read::number(&response.headers, "RSeq");
-            let reliable = rseq.filter(|_| read::lists(&response.headers, "Require", "100rel"));
-            if let Some(rseq) = reliable {
-                // RFC 3262 section 4: in order, each once; a lost PRACK is its transaction's to repeat.
-                if early.rseq.is_some_and(|last| rseq != last + 1) {
-                    return;
-                }
-                early.rseq = Some(rseq);
-                early.dialog.refresh(&response.headers);
-            }
-            if calling.offered {
-                if let Some(sdp) = sdp {
-                    early.agreed |= reliable.is_some();
-                    if calling.told.is_none() {
-                        calling.told = Some((tag.to_owned(), sdp.clone()));
-                        call.remote = Some(sdp.clone());
-                        answer = Some(sdp);
-                    }
-                }
-            } else if let (Some(rseq), Some(offer), None) = (reliable, &sdp, &call.theirs) {
-                // They offer; the PRACK carries our answer.
-                if !early.agreed {
-                    let (tx, tag) = (calling.tx, tag.to_owned());
-                    call.theirs = Some(Theirs::early(tx, tag, rseq, offer.clone()));
-                    let name = call.name();
-                    self.told_progress(name, status, None, response);
-                    self.wire.tell(Event::Change {
-                        call: name,
-                        offer: sdp,
-                    });
-                    return;
-                }
-            }
-            if let Some(rseq) = reliable {
-                let tag = tag.to_owned();
-                self.send_prack(call, &tag, rseq, None);
-            }
-        }
-        self.told_progress(call.name(), status, answer, response);
-    }
-
-    fn told_progress(
-        &mut self,
-        call: CallId,
-        status: Status,
-        answer: Option<String>,
-        response: Response,
-    ) {
-        self.wire.tell(Event::Progress {
-            call,
-            status,
-            answer,
-            response: Box::new(response),
-        });
-    }
-
-    pub(super) fn send_prack(
-        &mut self,
-        call: &mut Call,
-        tag: &str,
-        rseq: u64,
-        answer: Option<&str>,
-    ) {
-        let cseq = call.next_seq();
-        let flow = call.flow;
-        let Phase::Calling(calling) = &mut call.phase else {
-            return;
-        };
-        let invite = calling.cseq;
-        let Some(early) = calling
-            .early
-            .iter_mut()
-            .find(|early| early.dialog.remote_tag == tag)
-        else {
-            return;
-        };
-        let mut request = early
-            .dialog
-            .request(&mut self.wire, flow, Method::Prack, cseq);
-        let rack = [&rseq.to_string(), " ", &invite.to_string(), " INVITE"].concat();
-        request.headers.push("RAck", rack);
-        if let Some(answer) = answer {
-            early.agreed = true;
-            wire::describe(&mut request.headers, &mut request.body, answer);
-        }
-        self.dispatch(call, request, Purpose::Prack(call.id));
     }
 
     fn answered(&mut self, call: &mut Call, tx: u64, response: &Response) {
@@ -292,7 +160,7 @@ impl Agent {
         call.dialog = Some(dialog);
         call.peer.learn(&response.headers);
         call.phase = Phase::Talking;
-        call.theirs = None;
+        call.theirs.take_if(|theirs| theirs.is_early());
         call.timer.answered(&response.headers);
         self.arm_session(call);
 
@@ -368,7 +236,7 @@ impl Agent {
     }
 
     /// A 2xx nobody wants any more, or a second phone's: ACK it and say goodbye.
-    pub(super) fn stray(&mut self, tx: u64, response: &Response) {
+    pub(super) fn stray(&mut self, tx: u64, response: &Response, bye: Option<u32>) {
         let Some(client) = self.transactions.client(tx) else {
             return;
         };
@@ -382,11 +250,12 @@ impl Agent {
         let mut ack = dialog.request(&mut self.wire, flow, Method::Ack, cseq);
         copy_credentials(&client.request, &mut ack.headers);
         let is_first = read::tag(&client.request.headers, "To").is_none();
+        let bye_seq = bye.unwrap_or(client.last_seq.max(cseq) + 1);
         self.transactions
             .ack(&mut self.wire, tx, flow, &dialog.remote_tag, Some(&ack));
         // A re-INVITE's late 2xx in a dialog that had its BYE needs no second one.
         if is_first {
-            let bye = dialog.request(&mut self.wire, flow, Method::Bye, cseq + 1);
+            let bye = dialog.request(&mut self.wire, flow, Method::Bye, bye_seq);
             self.transactions
                 .send(&mut self.wire, flow, bye, Purpose::Nobody, login);
         }
@@ -402,9 +271,11 @@ impl Agent {
                 && let Some(client) = self.transactions.client(tx)
             {
                 let mut request = client.request.clone();
+                let mut again = client.again();
                 call.timer.ask(&mut request.headers, None);
                 let cseq = call.next_seq();
-                let again = client.again();
+                // The nonce may be used again, its count may not.
+                again.login = self.login(call.flow, &mut request, call.credentials.as_ref());
                 let new = self.resend(request, cseq, again);
                 self.invite_resent(call, new, cseq);
                 return;
@@ -436,7 +307,7 @@ impl Agent {
         };
         let reason = "SIP;cause=408;text=\"No answer\"".to_owned();
         self.transactions
-            .cancel(&mut self.wire, calling.tx, Some(reason));
+            .cancel(&mut self.wire, calling.tx, Some(reason), call.local_seq);
         let ending = Ending::new(Cause::NoAnswer, By::System);
         self.ended(call, ending, Phase::Over);
     }

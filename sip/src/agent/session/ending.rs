@@ -10,7 +10,8 @@ impl Agent {
     pub(in crate::agent) fn hang_up(&mut self, call: &mut Call, reason: Option<String>) {
         match &call.phase {
             Phase::Calling(calling) => {
-                self.transactions.cancel(&mut self.wire, calling.tx, reason);
+                self.transactions
+                    .cancel(&mut self.wire, calling.tx, reason, call.local_seq);
                 self.ended(call, Ending::new(Cause::Canceled, By::Local), Phase::Over);
             }
             Phase::Ringing(_) => {
@@ -91,6 +92,11 @@ impl Agent {
                     self.ended(&mut call, ending, Phase::Over);
                 }
                 Phase::Leaving { .. } => call.phase = Phase::Over,
+                // The INVITE died with the flow on the caller's side as well: nobody will ACK.
+                Phase::Answered => {
+                    let ending = Ending::new(Cause::ConnectionLost, By::System);
+                    self.ended(&mut call, ending, Phase::Over);
+                }
                 // Requests of theirs died with the flow; answers to them have nowhere to go.
                 _ => call.theirs = None,
             }

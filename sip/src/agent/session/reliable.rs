@@ -202,6 +202,13 @@ impl Agent {
                 .refuse(&mut self.wire, tx, Status(481), &[]);
             return;
         };
+        if waiting.offered && sdp.is_none() {
+            // RFC 3262 section 5: the answer belongs here; the next try may have it.
+            ringing.reliable.waiting = Some(waiting);
+            self.transactions
+                .refuse(&mut self.wire, tx, Status(400), &[]);
+            return;
+        }
         self.wire.timers.cancel(call.id, Alarm::Resend18x);
         self.wire.timers.cancel(call.id, Alarm::NoPrack);
         ringing.done |= waiting.described;
@@ -218,6 +225,7 @@ impl Agent {
             // RFC 3262 section 5: after an answer the PRACK may offer anew; its 200 answers.
             Some(offer) if ringing.done => {
                 let name = call.name();
+                self.claim(tx, call.id);
                 call.theirs = Some(Theirs::update(tx, offer.clone()));
                 self.wire.tell(Event::Change {
                     call: name,

@@ -1,0 +1,248 @@
+//! What all client transactions share: where a response belongs, ACK and CANCEL.
+
+use super::{
+    Link, Purpose, Report, Transactions, Verdict, invite_client::InviteClient, key::client_key,
+    non_invite_client::NonInviteClient,
+};
+use crate::{
+    agent::{
+        Flow,
+        auth::Login,
+        read,
+        timers::{Alarm, T64},
+        wire::Wire,
+    },
+    message::{Headers, Method, Request, Response},
+};
+
+#[derive(Debug)]
+pub(super) enum ClientState {
+    Invite(InviteClient),
+    Other(NonInviteClient),
+}
+
+#[derive(Debug)]
+pub(in crate::agent) struct Client {
+    pub(super) link: Link,
+    pub(super) key: String,
+    pub(in crate::agent) request: Request,
+    pub(in crate::agent) purpose: Purpose,
+    /// What challenges are answered with, if at all.
+    pub(in crate::agent) login: Option<Login>,
+    /// A CANCEL that was asked for: held back until a provisional response came.
+    cancel: Option<Cancel>,
+    /// The last CSeq the abandoned call used: a late 2xx's BYE must be above it.
+    pub(in crate::agent) last_seq: u32,
+    /// The ACK for each 2xx by its To tag; empty while it waits for an answer to be put in.
+    acks: Vec<(String, Vec<u8>)>,
+    pub(super) state: ClientState,
+}
+
+/// What a request that is sent again keeps of its first transaction.
+#[derive(Debug)]
+pub(in crate::agent) struct Again {
+    pub(in crate::agent) flow: Flow,
+    pub(in crate::agent) purpose: Purpose,
+    pub(in crate::agent) login: Option<Login>,
+}
+
+impl Client {
+    pub(in crate::agent) const fn flow(&self) -> Flow {
+        self.link.flow
+    }
+    pub(in crate::agent) const fn is_canceled(&self) -> bool {
+        self.cancel.is_some()
+    }
+    pub(in crate::agent) fn again(&self) -> Again {
+        Again {
+            flow: self.link.flow,
+            purpose: self.purpose,
+            login: self.login.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Cancel {
+    Held(Option<String>),
+    Sent,
+}
+
+impl Transactions {
+    /// Sends a request and follows it. Its top Via must be fresh.
+    pub(in crate::agent) fn send(
+        &mut self,
+        wire: &mut Wire,
+        flow: Flow,
+        request: Request,
+        purpose: Purpose,
+        login: Option<Login>,
+    ) -> u64 {
+        let id = wire.id();
+        let link = Link {
+            id,
+            flow,
+            reliable: wire.reliable(flow),
+        };
+        let key = client_key(&request.headers, request.method.as_str());
+        wire.send_request(flow, &request);
+        let state = if request.method == Method::Invite {
+            ClientState::Invite(InviteClient::start(wire, link))
+        } else {
+            ClientState::Other(NonInviteClient::start(wire, link))
+        };
+        self.index.insert(key.clone(), id);
+        let client = Client {
+            link,
+            key,
+            request,
+            purpose,
+            login,
+            cancel: None,
+            last_seq: 0,
+            acks: Vec::new(),
+            state,
+        };
+        self.clients.insert(id, client);
+        if !wire.flows.contains_key(&flow) {
+            // The flow closed under us: fail soon, but never from within the caller's call.
+            wire.timers.set(id, Alarm::GiveUp, wire.now);
+        }
+        id
+    }
+
+    pub(in crate::agent) fn receive_response(
+        &mut self,
+        wire: &mut Wire,
+        response: Response,
+    ) -> Report {
+        let Some((_, method)) = read::cseq(&response.headers) else {
+            return Report::Nothing;
+        };
+        let Some(&id) = self.index.get(&client_key(&response.headers, method)) else {
+            return Report::Nothing;
+        };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Report::Nothing;
+        };
+        let verdict = match &mut client.state {
+            ClientState::Other(machine) => machine.receive(wire, client.link, response.status),
+            ClientState::Invite(machine) => {
+                let verdict = machine.receive(wire, client.link, response.status);
+                if response.status.0 >= 300 {
+                    wire.send_request(client.link.flow, &ack_failure(&client.request, &response));
+                }
+                verdict
+            }
+        };
+        if response.status.is_provisional() {
+            self.cancel_now(wire, id);
+        } else if response.status.is_success() && verdict == Verdict::Deliver {
+            // A 2xx that was acknowledged before is acknowledged again (RFC 3261 section 13.2.2.4).
+            let tag = read::tag(&response.headers, "To").unwrap_or_default();
+            if let Some((_, ack)) = client.acks.iter().find(|(of, _)| of == tag) {
+                if !ack.is_empty() {
+                    wire.send(client.link.flow, ack.clone());
+                }
+                return Report::Nothing;
+            }
+        }
+        match verdict {
+            Verdict::Deliver => Report::Response(id, response),
+            Verdict::Absorb => Report::Nothing,
+        }
+    }
+
+    /// Keeps the ACK of a 2xx and sends it; with `None` the 2xx waits for [`Self::ack`] to be called
+    /// again.
+    pub(in crate::agent) fn ack(
+        &mut self,
+        wire: &mut Wire,
+        id: u64,
+        flow: Flow,
+        tag: &str,
+        ack: Option<&Request>,
+    ) {
+        let bytes = ack.map_or_else(Vec::new, Request::to_bytes);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.request.body = Vec::new();
+            client.acks.retain(|(of, _)| of != tag);
+            // More forks than this accept only in an attack.
+            if client.acks.len() < 16 {
+                client.acks.push((tag.to_owned(), bytes.clone()));
+            }
+        }
+        if !bytes.is_empty() {
+            wire.send(flow, bytes);
+        }
+    }
+
+    /// Asks for the end of an INVITE of ours (RFC 3261 section 9.1).
+    pub(in crate::agent) fn cancel(
+        &mut self,
+        wire: &mut Wire,
+        id: u64,
+        reason: Option<String>,
+        last_seq: u32,
+    ) {
+        if let Some(client) = self.clients.get_mut(&id)
+            && client.cancel.is_none()
+        {
+            client.last_seq = last_seq;
+            client.cancel = Some(Cancel::Held(reason));
+            self.cancel_now(wire, id);
+        }
+    }
+
+    fn cancel_now(&mut self, wire: &mut Wire, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let ClientState::Invite(machine) = &client.state else {
+            return;
+        };
+        if !machine.is_proceeding() {
+            return;
+        }
+        let Some(Cancel::Held(reason)) = &mut client.cancel else {
+            return;
+        };
+        let mut request = same_transaction(&client.request, Method::Cancel);
+        if let Some(reason) = reason.take() {
+            request.headers.push("Reason", reason);
+        }
+        client.cancel = Some(Cancel::Sent);
+        let flow = client.link.flow;
+        wire.timers.set(id, Alarm::GiveUp, wire.now + T64);
+        // A CANCEL cannot be sent again, so nobody may challenge it (RFC 3261 section 22.1).
+        self.send(wire, flow, request, Purpose::Nobody, None);
+    }
+}
+
+/// The ACK or CANCEL of an INVITE: same Request-URI, top Via, From, To, Call-ID, Route and CSeq number
+/// (RFC 3261 sections 9.1 and 17.1.1.3).
+fn same_transaction(invite: &Request, method: Method) -> Request {
+    let mut headers = Headers::new();
+    headers.push("Via", invite.headers.all("Via").next().unwrap_or_default());
+    for name in ["Max-Forwards", "To", "From", "Call-ID"] {
+        headers.push(name, invite.headers.get(name).unwrap_or_default());
+    }
+    for route in invite.headers.all("Route") {
+        headers.push("Route", route);
+    }
+    let (cseq, _) = read::cseq(&invite.headers).unwrap_or_default();
+    headers.push("CSeq", [&cseq.to_string(), " ", method.as_str()].concat());
+    Request {
+        method,
+        uri: invite.uri.clone(),
+        headers,
+        body: Vec::new(),
+    }
+}
+
+fn ack_failure(invite: &Request, response: &Response) -> Request {
+    let mut ack = same_transaction(invite, Method::Ack);
+    ack.headers
+        .set("To", response.headers.get("To").unwrap_or_default());
+    ack
+}
