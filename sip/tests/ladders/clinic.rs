@@ -36,6 +36,8 @@ pub struct Clinic {
     ladder: String,
     /// Who shares no connection any more.
     cut: Vec<(usize, usize)>,
+    /// Connections are named anew after each reconnection.
+    generation: u64,
 }
 
 pub fn config(seed: u8) -> Config {
@@ -63,6 +65,7 @@ impl Clinic {
             lost: Vec::new(),
             ladder: String::new(),
             cut: Vec::new(),
+            generation: 0,
         };
         for name in names {
             let seed = u8::try_from(clinic.people.len()).unwrap() + 1;
@@ -159,6 +162,23 @@ impl Clinic {
         self.settle();
     }
 
+    /// The connection breaks and a new one takes its place, with a new name at either end.
+    pub fn reconnect(&mut self, one: &str, other: &str) -> Flow {
+        self.cut(one, other);
+        let (one, other) = (self.who(one), self.who(other));
+        self.cut
+            .retain(|pair| ![(one, other), (other, one)].contains(pair));
+        self.note("(connected anew)");
+        self.generation += 1;
+        let shift = self.generation * 100;
+        for (me, peer) in [(one, other), (other, one)] {
+            if let Some(agent) = &mut self.people[me].agent {
+                agent.open(Flow(shift + peer as u64), Transport::Wss);
+            }
+        }
+        Flow(shift + other as u64)
+    }
+
     /// The peer falls silent, and nobody is told.
     pub fn silence(&mut self, one: &str, other: &str) {
         let (one, other) = (self.who(one), self.who(other));
@@ -210,10 +230,6 @@ impl Clinic {
             _ => None,
         });
         pending.unwrap()
-    }
-
-    pub fn news(&self, who: &str) -> &[Event] {
-        &self.people[self.who(who)].news
     }
 
     pub fn progress(&mut self, who: &str, status: u16, sdp: Option<&str>) {
@@ -306,6 +322,19 @@ impl Clinic {
         self.people[at].mail.remove(0)
     }
 
+    pub fn read_any(&mut self, who: &str) -> Option<Message> {
+        let at = self.who(who);
+        (!self.people[at].mail.is_empty()).then(|| self.read(who))
+    }
+
+    /// The newest message, which must be a request; what came before it is forgotten.
+    pub fn read_last_request(&mut self, who: &str) -> Request {
+        let at = self.who(who);
+        let newest = self.people[at].mail.len() - 1;
+        self.people[at].mail.drain(..newest);
+        self.read_request(who)
+    }
+
     pub fn read_request(&mut self, who: &str) -> Request {
         match self.read(who) {
             Message::Request(request) => request,
@@ -362,7 +391,7 @@ impl Clinic {
                 };
                 match output {
                     Output::Send { flow, bytes } => {
-                        let to = usize::try_from(flow.0).unwrap();
+                        let to = usize::try_from(flow.0 % 100).unwrap();
                         self.post(at, to, bytes);
                     }
                     Output::WakeAt(when) => person.wake = Some(when),
@@ -395,7 +424,11 @@ impl Clinic {
             self.now = key.0;
             let (now, person) = (self.now, &mut self.people[letter.to]);
             match &mut person.agent {
-                Some(agent) => agent.receive(now, Flow(letter.from as u64), &letter.bytes),
+                Some(agent) => agent.receive(
+                    now,
+                    Flow(letter.from as u64 + self.generation * 100),
+                    &letter.bytes,
+                ),
                 None => person.mail.push(Message::parse(&letter.bytes).unwrap()),
             }
         } else if let Some((wake, at)) = wake.filter(|(wake, _)| !letter_first && *wake <= until) {

@@ -1,0 +1,84 @@
+//! Changes of an established session.
+
+use clinicall_sip::{Status, agent::Transport};
+
+use super::clinic::Clinic;
+
+#[test]
+fn patient_adds_video() {
+    let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
+    clinic.change("patient", call, "v=0 with video");
+    clinic.run_for(100);
+    clinic.answer_change("doctor", taken, "v=0 with video too");
+    clinic.run_for(100);
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn doctor_refuses_a_change_and_the_call_goes_on() {
+    let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
+    clinic.change("patient", call, "v=0 with video");
+    clinic.run_for(100);
+    let now = clinic.now;
+    clinic
+        .agent("doctor")
+        .refuse_change(now, taken, Status(488))
+        .unwrap();
+    clinic.run_for(100);
+    clinic.hangup("doctor", taken);
+    clinic.run_until_quiet();
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn doctors_page_never_answers_a_change() {
+    let (mut clinic, call, _) = Clinic::talking(Transport::Wss);
+    clinic.change("patient", call, "v=0 with video");
+    clinic.run_for(40_000);
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn an_offer_made_before_the_ack_waits_for_it() {
+    let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
+    let call = clinic.call("patient", "doctor");
+    clinic.run_for(100);
+    let taken = clinic.accept("doctor", Some("v=0 doctor's answer"));
+    clinic.change("doctor", taken, "v=0 doctor's offer");
+    clinic.run_for(100);
+    clinic.answer_change("patient", call, "v=0 patient's answer");
+    clinic.run_for(100);
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn the_connection_is_replaced_and_the_call_goes_on() {
+    let mut clinic = Clinic::with(&["patient", "doctor", "relay"], Transport::Wss);
+    let call = clinic.call("patient", "doctor");
+    clinic.run_for(100);
+    let taken = clinic.accept("doctor", Some("v=0 doctor's answer"));
+    clinic.run_for(100);
+    clinic.ladder();
+    let flow = clinic.reconnect("patient", "doctor");
+    clinic.agent("patient").move_call(call, flow).unwrap();
+    clinic.change("patient", call, "v=0 after the tunnel");
+    clinic.run_for(100);
+    clinic.answer_change("doctor", taken, "v=0 good to see you again");
+    clinic.run_for(100);
+    clinic.hangup("doctor", taken);
+    clinic.run_until_quiet();
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn a_change_over_a_dead_connection_fails_and_the_call_stays() {
+    let (mut clinic, call, _) = Clinic::talking(Transport::Wss);
+    clinic.cut("patient", "doctor");
+    clinic.change("patient", call, "v=0 with video");
+    clinic.run_for(1_000);
+    let flow = clinic.reconnect("patient", "doctor");
+    clinic.agent("patient").move_call(call, flow).unwrap();
+    clinic.hangup("patient", call);
+    clinic.run_until_quiet();
+    insta::assert_snapshot!(clinic.ladder());
+}
