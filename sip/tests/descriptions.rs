@@ -1,6 +1,8 @@
 //! Session descriptions of real browsers and phones: what we read out of them, and that an edit
 //! changes only what it names. The offers are Chromium 156's and Firefox ESR 153's.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use clinicall_sip::sdp::{Direction, RtpMap, Sdp, edit};
 
 const FILES: [&str; 8] = [

@@ -1,5 +1,7 @@
 //! Whatever bytes come: no panic, and what was read prints to something that reads alike.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use clinicall_sip::{
     Uri,
     digest::{Answer, Challenge},

@@ -4,6 +4,8 @@
 //! type): such a message must be readable, and readable is what the agent needs to see. The binary
 //! part of mpart01 is a stand-in: the RFC's is a signature of a certificate long gone.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use clinicall_sip::{
     header::Contact,
     message::{BadMessage, Headers, Message, Method, Status},

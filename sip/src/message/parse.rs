@@ -4,7 +4,7 @@ use super::{BadMessage, Headers, Message, Method, Request, Response, Status};
 use crate::{
     header::{
         CSeq, Via,
-        grammar::{is_token, is_token_byte},
+        grammar::{is_token, is_token_byte, number},
         is_name_addr,
     },
     uri::Uri,
@@ -29,91 +29,140 @@ impl Message {
     /// 18.3); without the field, as WebSocket allows, the body is all the rest. A message that is
     /// returned has exactly one readable From, To, Call-ID and CSeq and at least one readable Via.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadMessage> {
-        if bytes.len() > MAX_MESSAGE {
-            return Err(drop("the message is longer than 64 KiB"));
-        }
-        let leading = bytes
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .count();
-        let bytes = &bytes[leading..];
+        let bytes = &bytes[leading_line_ends(bytes)..];
+        let too_long = bytes.len() > MAX_MESSAGE;
+        let bytes = &bytes[..bytes.len().min(MAX_MESSAGE)];
         let Some(head) = head_len(bytes) else {
             return Err(drop("the headers do not end"));
         };
-        let body = &bytes[head..];
+        let (head, body) = bytes.split_at(head);
         // SIP is UTF-8. Old gateways send other encodings in display names: better a broken
         // letter than a refused call.
-        let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
-        let line_end = text.find('\n').map_or(text.len(), |end| end + 1);
-        let is_response = text
-            .get(..4)
-            .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"));
-        if is_response {
-            let (status, reason) =
-                status_line(&text[..line_end]).map_err(|(what, _)| drop(what))?;
-            let reason = reason.to_owned();
-            let (headers, fault) = headers(text, line_end);
-            let fault = fault.or_else(|| check(&headers, None).err());
-            let length = match fault {
-                None => body_len(&headers, body.len()).map_err(|(what, _)| drop(what))?,
-                Some((what, _)) => return Err(drop(what)),
-            };
-            return Ok(Self::Response(Response {
-                status,
-                reason,
-                headers,
-                body: body[..length].to_vec(),
-            }));
-        }
-        let start = request_line(&text[..line_end]);
-        let method = text
-            .split([' ', '\t', '\r', '\n'])
-            .next()
-            .filter(|name| is_token(name))
-            .map(Method::named);
-        let is_sip = text[..line_end]
-            .trim_end()
-            .rsplit(' ')
-            .next()
-            .is_some_and(|version| {
-                version
-                    .get(..4)
-                    .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"))
-            });
-        let (Some(method), true) = (method, is_sip) else {
-            return Err(drop("not a SIP message"));
-        };
-        let (headers, header_fault) = headers(text, line_end);
-        let checked = start.and_then(|(_, uri)| {
-            header_fault.map_or(Ok(()), Err)?;
-            check(&headers, Some(&method))?;
-            Ok((uri, body_len(&headers, body.len())?))
-        });
-        match checked {
-            Ok((uri, length)) => Ok(Self::Request(Request {
+        let text = String::from_utf8_lossy(head).into_owned();
+        let start_line = text.find('\n').map_or(text.len(), |end| end + 1);
+        if too_long {
+            // answered if possible, so that the sender need not wait for its timer
+            let (method, headers) = (
+                method_named(&text[..start_line]),
+                headers(text, start_line).0,
+            );
+            return Err(refuse(
+                ("the message is longer than 64 KiB", 513),
                 method,
-                uri,
                 headers,
-                body: body[..length].to_vec(),
-            })),
-            Err((what, status)) => Err(BadMessage {
-                what: what.to_owned(),
-                // nobody waits for an answer to an ACK (RFC 3261 section 17.1.1.3)
-                status: (method != Method::Ack).then_some(Status(status)),
-                method: Some(method),
-                headers,
-            }),
+            ));
+        }
+        if starts_with_sip(&text) {
+            response(text, start_line, body)
+        } else {
+            request(text, start_line, body)
+        }
+    }
+
+    /// How many bytes the first message of a stream (TCP, TLS) takes, empty lines before it
+    /// included; `None` when more bytes are needed to tell. Hand exactly these to
+    /// [`Message::parse`].
+    ///
+    /// A stream whose lengths cannot be known (no or a bad `Content-Length`, headers or a body
+    /// without end) is lost: close it.
+    pub fn length_in_stream(bytes: &[u8]) -> Result<Option<usize>, BadMessage> {
+        let leading = leading_line_ends(bytes);
+        let bytes = &bytes[leading..];
+        let limit = bytes.len().min(MAX_MESSAGE);
+        let Some(head) = head_len(&bytes[..limit]) else {
+            if bytes.len() >= MAX_MESSAGE {
+                return Err(drop("the headers do not end within 64 KiB"));
+            }
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+        let start_line = text.find('\n').map_or(text.len(), |end| end + 1);
+        let (headers, _) = headers(text, start_line);
+        match told_length(&headers) {
+            Err((what, _)) => Err(drop(what)),
+            // RFC 3261 section 20.14: required on stream transports
+            Ok(None) => Err(drop("Content-Length is missing")),
+            Ok(Some(body)) if body > MAX_MESSAGE - head => {
+                Err(drop("the message is longer than 64 KiB"))
+            }
+            Ok(Some(body)) if bytes.len() < head + body => Ok(None),
+            Ok(Some(body)) => Ok(Some(leading + head + body)),
         }
     }
 }
 
+fn response(text: String, start_line: usize, body: &[u8]) -> Result<Message, BadMessage> {
+    let silently = |(what, _): Fault| drop(what);
+    let (status, reason) = status_line(&text[..start_line]).map_err(silently)?;
+    let reason = reason.to_owned();
+    let (headers, fault) = headers(text, start_line);
+    fault.map_or(Ok(()), Err).map_err(silently)?;
+    check(&headers, None).map_err(silently)?;
+    let length = body_len(&headers, body.len()).map_err(silently)?;
+    Ok(Message::Response(Response {
+        status,
+        reason,
+        headers,
+        body: body[..length].to_vec(),
+    }))
+}
+
+fn request(text: String, start_line: usize, body: &[u8]) -> Result<Message, BadMessage> {
+    let line = &text[..start_line];
+    let version = line.trim_end().rsplit(' ').next().unwrap_or("");
+    let (Some(method), true) = (method_named(line), starts_with_sip(version)) else {
+        return Err(drop("not a SIP message"));
+    };
+    let start = request_line(line);
+    let (headers, fault) = headers(text, start_line);
+    let checked = start.and_then(|(method, uri)| {
+        fault.map_or(Ok(()), Err)?;
+        check(&headers, Some(&method))?;
+        Ok((method, uri, body_len(&headers, body.len())?))
+    });
+    match checked {
+        Ok((method, uri, length)) => Ok(Message::Request(Request {
+            method,
+            uri,
+            headers,
+            body: body[..length].to_vec(),
+        })),
+        Err(fault) => Err(refuse(fault, Some(method), headers)),
+    }
+}
+
 fn drop(what: &'static str) -> BadMessage {
+    refuse((what, 0), None, Headers::new())
+}
+
+fn refuse((what, status): Fault, method: Option<Method>, headers: Headers) -> BadMessage {
+    // nobody waits for an answer to an ACK (RFC 3261 section 17.1.1.3)
+    let answered = method.as_ref().is_some_and(|method| *method != Method::Ack);
     BadMessage {
         what: what.to_owned(),
-        status: None,
-        method: None,
-        headers: Headers::new(),
+        status: answered.then_some(Status(status)),
+        method,
+        headers,
     }
+}
+
+/// Empty lines before the start line are to be ignored (RFC 3261 section 7.5).
+fn leading_line_ends(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count()
+}
+
+fn starts_with_sip(text: &str) -> bool {
+    text.get(..4)
+        .is_some_and(|sip| sip.eq_ignore_ascii_case("SIP/"))
+}
+
+/// The first word, if it can be a method.
+fn method_named(line: &str) -> Option<Method> {
+    let word = line.split([' ', '\t', '\r', '\n']).next()?;
+    is_token(word).then(|| Method::named(word))
 }
 
 /// Up to and including the empty line.
@@ -272,19 +321,22 @@ fn check(headers: &Headers, method: Option<&Method>) -> Result<(), Fault> {
 
 /// The body's length out of the `there` bytes after the headers.
 fn body_len(headers: &Headers, there: usize) -> Result<usize, Fault> {
+    match told_length(headers)? {
+        Some(told) if told > there => Err(("the body is shorter than Content-Length", 400)),
+        Some(told) => Ok(told),
+        None => Ok(there),
+    }
+}
+
+/// What `Content-Length` says.
+fn told_length(headers: &Headers) -> Result<Option<usize>, Fault> {
     let mut length = None;
     for value in headers.all("Content-Length") {
-        let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        let told = value.parse::<usize>().ok().filter(|_| digits);
-        let told = told.ok_or(("Content-Length is not a number", 400))?;
+        let told = number(value).ok_or(("Content-Length is not a number", 400))?;
         if length.is_some_and(|before| before != told) {
             return Err(("Content-Length contradicts itself", 400));
         }
         length = Some(told);
     }
-    match length {
-        Some(told) if told > there => Err(("the body is shorter than Content-Length", 400)),
-        Some(told) => Ok(told),
-        None => Ok(there),
-    }
+    Ok(length.map(|told| told as usize))
 }

@@ -123,3 +123,114 @@ fn credentials_stay_out_of_logs() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_stream_is_cut_into_messages() {
+    let two = format!("\r\n\r\n{INVITE}{INVITE}");
+    let bytes = two.as_bytes();
+    let first = 4 + INVITE.len();
+    for there in 0..first {
+        assert_eq!(
+            Message::length_in_stream(&bytes[..there]),
+            Ok(None),
+            "{there}"
+        );
+    }
+    assert_eq!(Message::length_in_stream(&bytes[..first]), Ok(Some(first)));
+    assert_eq!(Message::length_in_stream(bytes), Ok(Some(first)));
+    assert_eq!(
+        Message::parse(&bytes[..first]),
+        Message::parse(INVITE.as_bytes())
+    );
+    for bad in [
+        INVITE.replace("Content-Length: 5\r\n", ""),
+        INVITE.replace("Length: 5", "Length: 65536"),
+        INVITE.replace("Length: 5", "Length: -5"),
+        "X: y\r\n".repeat(11_000),
+    ] {
+        assert!(Message::length_in_stream(bad.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn too_much_is_refused_and_answered_where_possible() {
+    let long = INVITE.replace("hello", &"x".repeat(MAX_MESSAGE));
+    let bad = Message::parse(long.as_bytes()).unwrap_err();
+    assert_eq!(bad.response().unwrap().status, Status(513));
+    let status = |text: String| Message::parse(text.as_bytes()).unwrap_err().status;
+    let with = |field: String| INVITE.replace("X-Odd:", &format!("{field}\r\nX-Odd:"));
+    assert_eq!(
+        status(with(format!("X-Long: {}", "x".repeat(MAX_LINE)))),
+        Some(Status(400))
+    );
+    assert_eq!(
+        status(with("X-Many: x\r\n".repeat(MAX_FIELDS) + "X: y")),
+        Some(Status(400))
+    );
+    assert_eq!(
+        status(with("X-Stray: a\rRoute: b".to_owned())),
+        Some(Status(400))
+    );
+    assert_eq!(status(with("no colon".to_owned())), Some(Status(400)));
+    let ack = INVITE.replace("INVITE", "ACK").replace("f:", "x:");
+    assert_eq!(status(ack), None);
+    assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()), None);
+    assert_eq!(status("\r\n\r\n".to_owned()), None);
+}
+
+#[test]
+fn other_encodings_are_taken_with_a_broken_letter() {
+    let latin1 = INVITE.replace("Anna", "Ann\u{0}").into_bytes();
+    let latin1: Vec<u8> = latin1
+        .into_iter()
+        .map(|b| if b == 0 { 0xe9 } else { b })
+        .collect();
+    let message = Message::parse(&latin1).unwrap();
+    assert_eq!(
+        message.headers().from().unwrap().name,
+        "Petrova, Ann\u{fffd}"
+    );
+    assert_eq!(Message::parse(&message.to_bytes()).unwrap(), message);
+}
+
+/// RFC 5118: torture for IPv6.
+#[test]
+fn addresses_of_the_new_kind() {
+    let request = |uri: &str, via: &str| {
+        let text = format!(
+            "REGISTER {uri} SIP/2.0\r\nTo: sip:user@example.com\r\n\
+             From: sip:user@example.com;tag=81x2\r\nVia: {via}\r\nCall-ID: 1\r\n\
+             CSeq: 98176 REGISTER\r\nContent-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.as_bytes())
+    };
+    let via = "SIP/2.0/UDP [2001:db8::9:1]:6050;received=[2001:db8::9:255];branch=z9hG4bKas3-111";
+    // 4.1 a bracketed address is good, 4.2 a bare one is not
+    let Message::Request(good) = request("sip:[2001:db8::10]", via).unwrap() else {
+        panic!()
+    };
+    assert_eq!(good.uri.host, "[2001:db8::10]");
+    assert_eq!(
+        request("sip:2001:db8::10", via).unwrap_err().status,
+        Some(Status(400))
+    );
+    // 4.3 the port belongs to whom the brackets say
+    let port = |uri: &str| uri.parse::<Uri>().unwrap().port;
+    assert_eq!(port("sip:[2001:db8::10:5070]"), None);
+    assert_eq!(port("sip:[2001:db8::10]:5070"), Some(5070));
+    // 4.5 received comes with and without brackets
+    assert_eq!(
+        good.headers.via().unwrap().received(),
+        Some("[2001:db8::9:255]")
+    );
+    let bare = via.replace("[2001:db8::9:255]", "2001:db8::9:255");
+    let Message::Request(bare) = request("sip:a.example", &bare).unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        bare.headers.via().unwrap().received(),
+        Some("2001:db8::9:255")
+    );
+    // 4.10 IPv4-mapped
+    assert_eq!(port("sip:user@[::ffff:192.0.2.10]:19823"), Some(19823));
+}

@@ -181,7 +181,7 @@ impl Section {
         };
         let old = self.fmtp(payload_type).unwrap_or("").split(';');
         let mut parameters: Vec<&str> = old.map(str::trim).filter(|old| !old.is_empty()).collect();
-        let at = parameters.iter().position(|old| is_named(&old));
+        let at = parameters.iter().position(&is_named);
         parameters.retain(|old| !is_named(old));
         parameters.insert(at.unwrap_or(parameters.len()), &new);
         let line = ["a=fmtp:", &number, " ", &parameters.join(";")].concat();
