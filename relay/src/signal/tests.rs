@@ -1,1 +1,10 @@
+//! Stories of doctors and patients on virtual time: real agents as phones, media of paper.
 
+mod answering;
+mod clinic;
+mod hostile;
+mod leaving;
+mod logging_in;
+mod plane;
+
+use clinic::Clinic;
