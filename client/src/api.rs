@@ -261,7 +261,10 @@ impl Call {
 
 /// The end of the login, for whoever awaits it.
 #[derive(Default)]
-struct Login(Rc<RefCell<(Option<Result<(), Error>>, Option<Waker>)>>);
+struct Login(Rc<RefCell<Waiting>>);
+
+/// What came of it, or who waits.
+type Waiting = (Option<Result<(), Error>>, Option<Waker>);
 
 impl Future for Login {
     type Output = Result<(), Error>;

@@ -4,7 +4,10 @@
 //! [`Bandwidth::speech`]. `b=AS` and `b=TIAS` are both written, TIAS last: Chromium takes the last
 //! line it understands, Firefox reads TIAS, phones and PBXs read AS.
 
-use clinicall_sip::sdp::{Sdp, Section};
+use clinicall_sip::sdp::{
+    Sdp,
+    edit::{OpusParameters, set_bandwidth, set_opus_parameters},
+};
 
 /// The most each medium may take, each way, in kbit/s at IP level. `None`: no limit of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +23,20 @@ pub(crate) struct Speech {
     pub bitrate: u32,
     /// Milliseconds of speech in a packet.
     pub ptime: u32,
+}
+
+impl Speech {
+    /// Mono, silence not sent, loss repaired from the next packet (RFC 7587 section 6.1).
+    fn parameters(self) -> OpusParameters {
+        OpusParameters {
+            maxaveragebitrate: Some(self.bitrate),
+            ptime: Some(self.ptime),
+            stereo: Some(false),
+            usedtx: Some(true),
+            useinbandfec: Some(true),
+            ..OpusParameters::default()
+        }
+    }
 }
 
 /// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10.
@@ -55,81 +72,19 @@ impl Bandwidth {
             match section.kind() {
                 "audio" => {
                     if let (Some(budget), Some(speech)) = (self.audio, self.speech()) {
-                        limit_rate(section, budget, speech.bitrate);
-                        limit_opus(section, speech);
+                        set_bandwidth(section, budget, speech.bitrate);
+                        set_opus_parameters(section, &speech.parameters());
                     }
                 }
                 "video" => {
                     if let (Some(budget), Some(picture)) = (self.video, self.picture()) {
-                        limit_rate(section, budget, picture);
+                        set_bandwidth(section, budget, picture);
                     }
                 }
                 _ => {}
             }
         }
     }
-}
-
-/// `b=` lines stand after `i=` and `c=`, before `k=` and `a=` (RFC 8866 section 5).
-fn limit_rate(section: &mut Section, budget_kbps: u32, codec_bps: u32) {
-    let lines = section.lines_mut();
-    lines.retain(|line| !line.starts_with("b="));
-    let place = lines
-        .iter()
-        .skip(1)
-        .position(|line| !line.starts_with("i=") && !line.starts_with("c="))
-        .map_or(lines.len(), |found| found + 1);
-    lines.insert(place, ["b=TIAS:", &codec_bps.to_string()].concat());
-    lines.insert(place, ["b=AS:", &budget_kbps.to_string()].concat());
-}
-
-/// Speech: mono, silence not sent, loss repaired from the next packet (RFC 7587 section 6.1).
-fn limit_opus(section: &mut Section, speech: Speech) {
-    let opus: Vec<_> = section
-        .rtpmaps()
-        .into_iter()
-        .filter(|map| map.encoding.eq_ignore_ascii_case("opus"))
-        .map(|map| map.payload_type.to_string())
-        .collect();
-    let Some(payload_type) = opus.first() else {
-        return;
-    };
-    let wishes = [
-        ("maxaveragebitrate", speech.bitrate.to_string()),
-        ("stereo", "0".to_owned()),
-        ("usedtx", "1".to_owned()),
-        ("useinbandfec", "1".to_owned()),
-    ];
-    let start = ["a=fmtp:", payload_type, " "].concat();
-    let lines = section.lines_mut();
-    let place = lines.iter().position(|line| line.starts_with(&start));
-    let old = place.map_or("", |at| lines[at].get(start.len()..).unwrap_or(""));
-    let mut parameters: Vec<String> = old
-        .split(';')
-        .map(str::trim)
-        .filter(|parameter| {
-            let name = parameter.split('=').next().unwrap_or("");
-            !name.is_empty()
-                && !wishes
-                    .iter()
-                    .any(|(wish, _)| wish.eq_ignore_ascii_case(name))
-        })
-        .map(str::to_owned)
-        .collect();
-    parameters.extend(
-        wishes
-            .iter()
-            .map(|(name, value)| [*name, "=", value.as_str()].concat()),
-    );
-    let line = [start, parameters.join(";")].concat();
-    match place {
-        Some(at) => lines[at] = line,
-        None => lines.push(line),
-    }
-    for name in ["ptime", "maxptime"] {
-        section.remove_attributes(name);
-    }
-    section.add_attribute("ptime", &speech.ptime.to_string());
 }
 
 #[cfg(test)]
@@ -199,7 +154,7 @@ mod tests {
         b=TIAS:20400
         a=mid:0
         a=rtpmap:111 opus/48000/2
-        a=fmtp:111 minptime=10;maxaveragebitrate=20400;stereo=0;usedtx=1;useinbandfec=1
+        a=fmtp:111 minptime=10;useinbandfec=1;stereo=0;maxaveragebitrate=20400;usedtx=1
         a=ptime:40
         m=video 9 UDP/TLS/RTP/SAVPF 96
         b=AS:256

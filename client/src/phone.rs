@@ -12,6 +12,8 @@ mod call;
 mod gather;
 mod link;
 mod path;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};

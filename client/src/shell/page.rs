@@ -14,8 +14,10 @@ use crate::{
 /// Listeners on the window as long as the phone lives.
 pub(crate) struct Page {
     window: Window,
-    listeners: Vec<(&'static str, Closure<dyn Fn()>)>,
+    listeners: Vec<Listener>,
 }
+
+type Listener = (&'static str, Closure<dyn Fn()>);
 
 impl Page {
     pub fn listen(shell: &Weak<Shell>) -> Self {

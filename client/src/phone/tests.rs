@@ -1,0 +1,8 @@
+//! Stories of doctors and patients on virtual time: one phone, a pretend browser, a pretend server.
+
+mod clinic;
+
+mod calling;
+mod foreign;
+mod ringing;
+mod trouble;

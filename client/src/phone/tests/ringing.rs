@@ -1,0 +1,207 @@
+use clinicall_sip::Millis;
+
+use super::clinic::{BOTH, Clinic, Devices, OFFER};
+use crate::{
+    phone::{CallState, PeerNews},
+    reason::Cause,
+};
+
+#[test]
+fn the_doctor_is_rung_and_answers() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "Patient Petrov", Some(OFFER));
+    clinic.run_for(Millis(1_000));
+    let call = clinic.last_call.unwrap();
+    assert_eq!(clinic.phone.call_state(call), CallState::Incoming);
+    assert!(clinic.phone.has_video(call));
+    assert!(
+        clinic.heard("page  -> 180 INVITE + sdp"),
+        "the path gets ready while it rings"
+    );
+    assert!(
+        !clinic.heard("Capture") && !clinic.heard("Attach"),
+        "{}",
+        clinic.ladder()
+    );
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    clinic.run_for(Millis(1_000));
+    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
+    insta::assert_snapshot!(clinic.story());
+}
+
+#[test]
+fn the_doctor_answers_from_within_the_callback() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(1_000));
+    let call = clinic.last_call.unwrap();
+    assert_eq!(
+        clinic.phone.call_state(call),
+        CallState::Connected,
+        "{}",
+        clinic.ladder()
+    );
+    assert!(clinic.heard("Attach"));
+}
+
+#[test]
+fn the_page_hangs_up_from_within_the_callback() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.hangup(now, call));
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(1_000));
+    assert!(
+        clinic.heard("Hangup Rejected by Local"),
+        "{}",
+        clinic.ladder()
+    );
+    assert!(clinic.heard("page  -> 603 INVITE") || clinic.heard("page  -> 480 INVITE"));
+    assert_eq!(clinic.phone.calls().count(), 0);
+}
+
+#[test]
+fn the_page_disconnects_from_within_the_callback() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, _| phone.disconnect(now));
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(2_000));
+    assert!(
+        clinic.story().ends_with("socket  close"),
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_doctor_declines() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.page(|phone, now| phone.reject(now, call, None).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("page  -> 603 INVITE"), "{}", clinic.ladder());
+    assert!(clinic.heard("Hangup Rejected by Local 603"));
+    let again = clinic.page(|phone, now| phone.accept(now, call, BOTH));
+    assert_eq!(again.unwrap_err().cause, Cause::WrongState);
+}
+
+#[test]
+fn a_second_patient_hears_busy() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    clinic.log.clear();
+    clinic.ring("4", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("page  -> 486 INVITE"), "{}", clinic.ladder());
+    assert!(!clinic.heard("Incoming"));
+    clinic.page(|phone, _| phone.set_multiple_calls(true));
+    clinic.ring("4", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("Incoming 4"));
+    assert_eq!(clinic.phone.calls().count(), 2);
+}
+
+#[test]
+fn the_patient_gives_up() {
+    let mut clinic = Clinic::open();
+    let leg = clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    clinic.relay(|server, now| server.hangup(now, leg, None).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(
+        clinic.heard("Hangup Canceled by Remote"),
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_doctor_answered_in_the_other_tab() {
+    let mut clinic = Clinic::open();
+    let leg = clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let reason = "SIP;cause=200;text=\"Answered elsewhere\"".to_owned();
+    clinic.relay(|server, now| server.hangup(now, leg, Some(reason)).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(
+        clinic.heard("Hangup AnsweredElsewhere by Remote"),
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn a_doctor_who_denies_the_microphone_cannot_answer() {
+    let mut clinic = Clinic::open();
+    clinic.devices = Devices::Denied;
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("page  -> 480 INVITE"), "{}", clinic.ladder());
+    assert!(clinic.heard("Hangup MediaDenied by System"));
+}
+
+#[test]
+fn the_caller_gives_up_while_the_camera_prompt_is_open() {
+    let mut clinic = Clinic::open();
+    clinic.devices = Devices::Unanswered;
+    let leg = clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    clinic.run_for(Millis(500));
+    clinic.relay(|server, now| server.hangup(now, leg, None).unwrap());
+    clinic.run_for(Millis(500));
+    clinic.news(call, PeerNews::Captured);
+    assert!(clinic.heard("Hangup Canceled"), "{}", clinic.ladder());
+    assert!(!clinic.heard("Attach"));
+}
+
+#[test]
+fn the_caller_leaves_the_offer_to_us() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", None);
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    assert!(clinic.heard("page  -> 180 INVITE"), "{}", clinic.ladder());
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("Offer { video: true"), "{}", clinic.ladder());
+    assert!(
+        clinic.heard("page  -> 200 INVITE + sdp"),
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_other_side_hangs_up() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    let leg = clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    clinic.relay(|server, now| server.hangup(now, leg, None).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(
+        clinic.heard("Hangup Hangup by Remote"),
+        "{}",
+        clinic.ladder()
+    );
+    assert!(clinic.heard("browser  Close"));
+}
+
+#[test]
+fn a_late_camera_of_an_older_wish_changes_nothing() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.news(call, PeerNews::CaptureFailed(Cause::NoDevice));
+    assert_eq!(clinic.phone.call_state(call), CallState::Incoming);
+}

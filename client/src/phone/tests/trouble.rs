@@ -1,0 +1,254 @@
+use clinicall_sip::{Headers, Millis};
+
+use super::clinic::{BOTH, Clinic, OFFER, ours};
+use crate::{
+    phone::{CallId, CallState, Input, PathState, PeerNews, State},
+    reason::Cause,
+};
+
+/// A page in a call.
+fn talking() -> (Clinic, CallId) {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
+    clinic.log.clear();
+    (clinic, call)
+}
+
+#[test]
+fn the_socket_is_lost_in_a_call() {
+    let (mut clinic, call) = talking();
+    clinic.cut();
+    assert!(clinic.heard("tells    Reconnecting"), "{}", clinic.ladder());
+    assert_eq!(
+        clinic.phone.call_state(call),
+        CallState::Connected,
+        "they talk on"
+    );
+    clinic.run_for(Millis(2_000));
+    assert_eq!(
+        *clinic.phone.state(),
+        State::Registered,
+        "{}",
+        clinic.ladder()
+    );
+    assert!(
+        clinic.heard("page  -> INVITE + sdp"),
+        "the relay learns where we are"
+    );
+    assert!(
+        clinic.heard("Offer { video: true, restart: false }"),
+        "{}",
+        clinic.ladder()
+    );
+    clinic.page(|phone, now| phone.hangup(now, call));
+    clinic.run_for(Millis(200));
+    assert!(
+        clinic.heard("page  -> BYE"),
+        "over the new socket\n{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_network_changes_and_takes_the_media_along() {
+    let (mut clinic, call) = talking();
+    clinic.cut();
+    clinic.news(call, PeerNews::Path(PathState::Disconnected));
+    assert!(clinic.heard("Changed Reconnecting"), "{}", clinic.ladder());
+    clinic.run_for(Millis(2_500));
+    assert!(
+        clinic.heard("Offer { video: true, restart: true }"),
+        "{}",
+        clinic.ladder()
+    );
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert!(clinic.heard("Changed Connected"));
+}
+
+#[test]
+fn media_that_falters_for_a_second_is_left_alone() {
+    let (mut clinic, call) = talking();
+    clinic.news(call, PeerNews::Path(PathState::Disconnected));
+    clinic.run_for(Millis(1_500));
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    clinic.run_for(Millis(10_000));
+    assert!(!clinic.heard("Offer"), "{}", clinic.ladder());
+}
+
+#[test]
+fn media_that_never_comes_back_ends_the_call() {
+    let (mut clinic, call) = talking();
+    clinic.news(call, PeerNews::Path(PathState::Failed));
+    clinic.run_for(Millis(60_000));
+    assert!(
+        clinic.heard("Hangup MediaLost by System"),
+        "{}",
+        clinic.ladder()
+    );
+    let tries = clinic
+        .log
+        .iter()
+        .filter(|line| line.contains("restart: true"))
+        .count();
+    assert!((4..=6).contains(&tries), "{tries} restarts");
+}
+
+#[test]
+fn a_half_open_socket_is_found_and_replaced() {
+    let mut clinic = Clinic::open();
+    clinic.blackhole = true;
+    let lost_at = clinic.now.0 - 1_000;
+    clinic.run_for(Millis(40_000));
+    let found = clinic.when("tells    Reconnecting") - lost_at;
+    assert!(found <= 35_100, "{found} ms\n{}", clinic.ladder());
+    clinic.blackhole = false;
+    clinic.run_for(Millis(60_000));
+    assert_eq!(
+        *clinic.phone.state(),
+        State::Registered,
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_phone_was_carried_into_another_network() {
+    let mut clinic = Clinic::open();
+    clinic.blackhole = true;
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.run_for(Millis(3_500));
+    assert!(clinic.heard("tells    Reconnecting"), "{}", clinic.ladder());
+}
+
+#[test]
+fn an_idle_line_costs_six_bytes_a_probe() {
+    let mut clinic = Clinic::open();
+    clinic.run_for(Millis(120_000));
+    insta::assert_snapshot!(clinic.story(), @r#"
+    page  -> "\r\n\r\n"
+    page <-  "\r\n"
+    page  -> "\r\n\r\n"
+    page <-  "\r\n"
+    page  -> "\r\n\r\n"
+    page <-  "\r\n"
+    page  -> "\r\n\r\n"
+    page <-  "\r\n"
+    "#);
+}
+
+#[test]
+fn a_wrong_password_is_told_once_and_not_tried_again() {
+    let mut clinic = Clinic::before_login(&ours("guessed"), Some("clinicall.v1"));
+    clinic.run_for(Millis::from_secs(3_600));
+    assert!(
+        clinic.heard("failed: AuthenticationFailed"),
+        "{}",
+        clinic.ladder()
+    );
+    let sockets = clinic
+        .log
+        .iter()
+        .filter(|line| line.contains("socket  open"))
+        .count();
+    let tries = clinic
+        .log
+        .iter()
+        .filter(|line| line.contains("-> REGISTER"))
+        .count();
+    assert_eq!((sockets, tries), (1, 2), "{}", clinic.ladder());
+    let error = clinic.phone.call(clinic.now, "3", BOTH).unwrap_err();
+    assert_eq!(error.cause, Cause::NotConnected);
+}
+
+#[test]
+fn nobody_listens_there() {
+    let mut clinic = Clinic::before_login(&ours("secret"), None);
+    clinic.run_for(Millis(1_000));
+    let State::Failed(reason) = clinic.phone.state() else {
+        panic!("{}", clinic.ladder())
+    };
+    assert_eq!(reason.cause, Cause::ConnectionFailed);
+    assert!(!reason.text.is_empty());
+}
+
+#[test]
+fn a_relay_that_restarts_is_found_again() {
+    let mut clinic = Clinic::open();
+    clinic.cut();
+    let protocol = clinic.protocol.take();
+    clinic.run_for(Millis(20_000));
+    assert_eq!(*clinic.phone.state(), State::Reconnecting);
+    let sockets = clinic
+        .log
+        .iter()
+        .filter(|line| line.contains("socket  open"))
+        .count();
+    assert!((4..=9).contains(&sockets), "{sockets} sockets in 20 s");
+    clinic.protocol = protocol;
+    clinic.run_for(Millis(30_000));
+    assert_eq!(
+        *clinic.phone.state(),
+        State::Registered,
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn the_page_goes_away_in_a_call() {
+    let (mut clinic, _) = talking();
+    clinic.page(|phone, now| phone.disconnect(now));
+    // all of it at once: a page that is being closed has no second moment
+    let bye = clinic.story();
+    assert!(
+        bye.contains("-> BYE") && bye.contains("-> REGISTER"),
+        "{bye}"
+    );
+    clinic.run_for(Millis(2_000));
+    insta::assert_snapshot!(clinic.story());
+}
+
+#[test]
+fn the_peer_changes_the_session() {
+    let (mut clinic, call) = talking();
+    let leg = clinic.ring_leg();
+    clinic.relay(|server, now| server.change(now, leg, OFFER.into()).unwrap());
+    clinic.run_for(Millis(500));
+    assert!(
+        clinic.heard("page  -> 200 INVITE + sdp"),
+        "{}",
+        clinic.ladder()
+    );
+    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
+}
+
+#[test]
+fn a_browser_that_refuses_ends_the_call_with_its_words() {
+    let mut clinic = Clinic::open();
+    let call = clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .accept(now, leg, Some("v=0".into()), Headers::new())
+            .unwrap()
+    });
+    clinic.run_for(Millis(100));
+    clinic.news(
+        call,
+        PeerNews::Failed {
+            message: "Failed to parse SessionDescription".into(),
+        },
+    );
+    assert!(
+        clinic.heard("Hangup BrowserFailed by System"),
+        "{}",
+        clinic.ladder()
+    );
+    assert!(clinic.heard("page  -> BYE"));
+}
