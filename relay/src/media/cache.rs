@@ -1,9 +1,8 @@
 //! The packets a source sent lately, once for all its receivers.
 //!
 //! Payloads lie one behind the other in a ring of bytes; an index of entries, one for each sequence
-//! number modulo its length, says where. Both start small and double while what they would
-//! overwrite is younger than the time receivers may still ask for it; nothing is allocated after
-//! that. An entry whose bytes were overwritten is told by its position alone.
+//! number modulo its length, says where. Both start small and grow while what they would overwrite
+//! is younger than the time receivers may still ask for it; nothing is allocated after that. An entry whose bytes were overwritten is told by its position alone.
 
 use super::time::MILLISECOND;
 
@@ -38,7 +37,7 @@ struct Entry {
 /// How far a cache may grow.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Powers of two.
+    /// A power of two.
     pub packets: usize,
     pub bytes: usize,
 }
@@ -53,7 +52,7 @@ pub const AUDIO: Limits = Limits {
 };
 
 const FIRST_PACKETS: usize = 32;
-const FIRST_BYTES: usize = 8 * 1024;
+const FIRST_BYTES: usize = 4 * 1024;
 /// Longer payloads than any path carries are not kept.
 const LONGEST: usize = 2_048;
 
@@ -166,20 +165,28 @@ impl Cache {
             self.head += (capacity - at) as u64;
         }
         if now.saturating_sub(self.lap) < self.keep && capacity < self.limits.bytes {
-            for at in 0..self.entries.len() {
-                if !self.holds(&self.entries[at]) {
-                    self.entries[at] = Entry::default();
-                }
-            }
-            self.bytes.resize(2 * capacity, 0);
-            // positions keep their meaning modulo the new length
-            if self.offset(self.head) == 0 {
-                self.bytes.copy_within(..capacity, capacity);
-            }
-        }
-        if self.offset(self.head) == 0 {
+            self.lengthen((capacity + (capacity / 4).max(FIRST_BYTES)).min(self.limits.bytes));
+        } else {
             self.lap = now;
         }
+    }
+
+    /// Makes the ring longer when it is full to the brim: the newest bytes go on behind the others,
+    /// and positions are counted so that theirs stay where they are.
+    fn lengthen(&mut self, capacity: usize) {
+        let (old, new) = (self.bytes.len() as u64, capacity as u64);
+        let oldest = self.head.saturating_sub(old);
+        let moved = oldest.next_multiple_of(new) - oldest;
+        for at in 0..self.entries.len() {
+            if self.holds(&self.entries[at]) && self.entries[at].position >= oldest {
+                self.entries[at].position += moved;
+            } else {
+                self.entries[at] = Entry::default();
+            }
+        }
+        self.head += moved;
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+        self.bytes.resize(capacity, 0);
     }
 
     /// Doubles the index while it would forget a packet that is still young.
@@ -208,7 +215,7 @@ impl Cache {
     }
 
     fn offset(&self, position: u64) -> usize {
-        position as usize & self.bytes.len().wrapping_sub(1)
+        (position % self.bytes.len() as u64) as usize
     }
 }
 

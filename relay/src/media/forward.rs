@@ -72,6 +72,49 @@ pub fn forward(
     outcome
 }
 
+/// Gives the slots that wait for `members[from]`'s picture everything since its newest keyframe, if
+/// that is near; `false`: it is not.
+pub fn replay(
+    now: u64,
+    kind: Kind,
+    from: usize,
+    members: &mut [Member],
+    copy: &mut Vec<u8>,
+    sink: &mut impl Sink,
+) -> bool {
+    let Some(numbers) = members[from].lane(kind).source.fresh_keyframe() else {
+        return false;
+    };
+    let id = members[from].id;
+    for at in 0..members.len() {
+        let Ok([receiver, publisher]) = members.get_disjoint_mut([at, from]) else {
+            continue;
+        };
+        let slot = receiver.lane(kind).slot.as_ref();
+        if !slot.is_some_and(|slot| slot.source == Some(id) && slot.is_waiting()) {
+            continue;
+        }
+        let lane = publisher.lane(kind);
+        let Some(track) = &lane.track else {
+            return false;
+        };
+        for number in numbers.clone() {
+            let Some(parcel) = lane.source.cache.get(number) else {
+                continue;
+            };
+            let received = Received {
+                parcel,
+                picture: vp8::Descriptor::of(&track.codec, parcel.payload),
+                begins: number == *numbers.start(),
+            };
+            let (from, stream) = ((id, lane.source.epoch), (kind, track.clock_rate));
+            let receiver = std::slice::from_mut(&mut *receiver);
+            forward(now, from, stream, &received, receiver, copy, sink);
+        }
+    }
+    true
+}
+
 /// Sends a packet again to the member that asks for one of our sequence numbers, if it is still
 /// there and was not asked for too often. `others` yields the member a packet came from.
 pub fn resend(
@@ -114,7 +157,7 @@ pub fn resend(
     let start = copy.len();
     copy.extend_from_slice(parcel.payload);
     if !place.shift.is_zero()
-        && let Some(picture) = vp8::Descriptor::parse(parcel.payload)
+        && let Some(picture) = vp8::Descriptor::of(&track.codec, parcel.payload)
     {
         place.shift.apply(&picture, &mut copy[start..]);
     }

@@ -55,14 +55,15 @@ impl Lane {
             if slot.ssrc != track.local_ssrc {
                 *slot = Slot::new(track.local_ssrc);
             }
-            let same = self
-                .track
-                .as_ref()
-                .is_some_and(|old| is_same_stream(old, track));
-            if self.track.is_some() && !same {
-                slot.forget();
-                self.source.end();
-            }
+        }
+        let same = match (&self.track, &track) {
+            (Some(old), Some(new)) => is_same_stream(old, new),
+            _ => false,
+        };
+        if !same {
+            // the slot stays even without a track: its numbers must never be used again
+            self.slot.iter_mut().for_each(Slot::forget);
+            self.source.end();
         }
         self.track = track;
     }

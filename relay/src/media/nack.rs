@@ -9,6 +9,8 @@ const USEFUL: u64 = SECOND;
 const TRIES: u8 = 10;
 /// With more holes than this only a keyframe helps.
 const MOST: usize = 256;
+/// Numbers in one request: a datagram of scattered ones stays small.
+const AT_ONCE: usize = 100;
 /// The least time between two requests for one packet.
 const SHORTEST: u64 = 20 * MILLISECOND;
 
@@ -64,10 +66,10 @@ impl Missed {
         self.list.clear();
     }
 
-    /// Moves the numbers to ask for now into `ask`, rising.
+    /// Puts the numbers to ask for now into `ask`, rising; some may be left for a moment later.
     pub fn due(&mut self, now: u64, rtt: u64, ask: &mut Vec<u16>) {
         self.list.retain_mut(|missing| {
-            if missing.due <= now {
+            if missing.due <= now && ask.len() < AT_ONCE {
                 if missing.tries == TRIES || now - missing.since > USEFUL {
                     return false;
                 }

@@ -11,7 +11,7 @@ use super::{
     MemberId,
     assign::{self, Candidate},
     codec,
-    forward::{forward, resend},
+    forward::{forward, replay, resend},
     level::Floor,
     member::{Kind, Member, Stats},
     negotiated::Negotiated,
@@ -20,7 +20,7 @@ use super::{
     rtp::Packet,
     serve::{Desk, SOON, serve},
     source::Source,
-    time::SECOND,
+    time::{MILLISECOND, SECOND},
 };
 
 /// Where a room's packets go; the worker seals and batches them.
@@ -35,6 +35,10 @@ pub trait Sink {
 
 /// How often silence is noticed and buffers are fitted.
 const SWEEP: u64 = SECOND;
+/// How often everybody's loudness is compared.
+const LISTEN: u64 = 50 * MILLISECOND;
+/// Numbers of one RTCP packet's NACKs that are looked at.
+const MOST_NACKS: usize = 256;
 
 #[derive(Debug, Default)]
 pub struct Room {
@@ -44,6 +48,7 @@ pub struct Room {
     /// `u64::MAX`: never.
     wake: Wake,
     sweep_at: u64,
+    listen_at: u64,
     desk: Desk,
     copy: Vec<u8>,
 }
@@ -153,7 +158,7 @@ impl Room {
                 &mut self.copy,
                 sink,
             );
-            if outcome.waiting {
+            if outcome.waiting && !replay(now, kind, at, &mut self.members, &mut self.copy, sink) {
                 self.members[at].lane_mut(kind).source.wish.want();
             }
         }
@@ -163,6 +168,7 @@ impl Room {
     /// An authenticated RTCP packet, compound or reduced-size.
     pub fn rtcp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };
+        let mut nacks = MOST_NACKS;
         for item in items(packet) {
             match item {
                 Item::SenderReport {
@@ -187,7 +193,8 @@ impl Room {
                     let Some(kind) = self.members[at].slot_kind(media) else {
                         continue;
                     };
-                    for sequence in lost {
+                    for sequence in lost.take(nacks) {
+                        nacks -= 1;
                         self.members[at].stats.nacks_received += 1;
                         let members = (at, &mut self.members[..]);
                         resend(now, kind, sequence, members, &mut self.copy, sink);
@@ -268,16 +275,18 @@ impl Room {
 
     /// A source woke up, or levels moved: slots may change.
     fn rearrange(&mut self, now: u64, woke: bool, kind: Kind) {
-        let speaks = kind == Kind::Audio && self.members.len() > 2 && {
+        let mut changed = woke;
+        if kind == Kind::Audio && self.members.len() > 2 && now >= self.listen_at {
+            self.listen_at = now + LISTEN;
             let admitted = self.members.iter().filter(|member| member.admitted);
-            self.floor
-                .update(now, admitted.map(|member| (member.id, member.loudness)))
-        };
-        if woke || speaks {
+            changed |= self
+                .floor
+                .update(now, admitted.map(|member| (member.id, member.loudness)));
+        }
+        if changed {
             self.assign();
         }
     }
-
     /// Puts into every slot whom the policy picks.
     fn assign(&mut self) {
         for kind in Kind::BOTH {
@@ -298,8 +307,8 @@ impl Room {
                     continue;
                 };
                 let source = &mut self.members[source].lane_mut(kind).source;
-                source.asked_for |= repairs;
-                if changed && kind == Kind::Video {
+                source.asked_for |= repairs || kind == Kind::Video;
+                if changed && kind == Kind::Video && source.fresh_keyframe().is_none() {
                     source.wish.want();
                 }
             }
@@ -380,6 +389,11 @@ impl Room {
         if fell {
             self.assign();
         }
+        for lane in self.members.iter_mut().flat_map(|member| &mut member.lanes) {
+            if !lane.source.asked_for {
+                lane.source.cache.clear();
+            }
+        }
         for kind in Kind::BOTH {
             for at in 0..self.members.len() {
                 let receiver = &self.members[at];
@@ -388,13 +402,14 @@ impl Room {
                     .slot
                     .as_ref()
                     .and_then(|slot| slot.source);
-                let distance = receiver.distance();
+
+                let Some(rtt) = receiver.rtt else { continue };
                 if let Some(source) = source.and_then(|source| self.find(source)) {
                     self.members[source]
                         .lane_mut(kind)
                         .source
                         .cache
-                        .farther(distance);
+                        .farther(rtt);
                 }
             }
         }
@@ -416,11 +431,12 @@ fn take<'a>(
     } = member;
     let lane = &mut lanes[kind as usize];
     let track = lane.track.as_ref()?;
-    if let Some(&[high, low]) = track
+
+    let feedback = track
         .extensions
         .transport_cc
-        .and_then(|id| packet.extension(id))
-    {
+        .filter(|_| track.feedback.transport_cc);
+    if let Some(&[high, low]) = feedback.and_then(|id| packet.extension(id)) {
         recorder.came(now, u16::from_be_bytes([high, low]));
     }
     let was_live = lane.source.live;

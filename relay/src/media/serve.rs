@@ -17,6 +17,9 @@ const WITH_VIDEO: u64 = SECOND;
 const AUDIO_ONLY: u64 = 5 * SECOND;
 const AUDIO_WITH_LOSS: u64 = 5 * SECOND / 2;
 
+/// No transport-wide feedback is put behind more: it can be a kilobyte itself.
+const FULL: usize = 180;
+
 /// Memory that is used again for each packet.
 #[derive(Debug, Default)]
 pub struct Desk {
@@ -34,6 +37,11 @@ pub fn serve(now: u64, at: usize, members: &mut [Member], desk: &mut Desk, sink:
     let Some(sender) = sender(member) else { return };
     if member.admitted {
         repairs(now, member, desk);
+    }
+
+    if desk.writer.bytes().len() > FULL {
+        sink.rtcp(member.id, desk.writer.bytes());
+        desk.writer.clear();
     }
     if member
         .recorder

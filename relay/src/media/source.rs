@@ -1,11 +1,13 @@
 //! A published track: what a member sends of one kind, put in order and counted.
 
+use std::ops::RangeInclusive;
+
 use super::{
     cache::{self, Cache, Parcel},
     codec,
     keyframe::Wish,
     nack::Missed,
-    negotiated::{Codec, Track},
+    negotiated::Track,
     report::{Clock, Reception},
     rtp::Packet,
     sequence::{Arrival, Follower},
@@ -15,6 +17,8 @@ use super::{
 
 /// A source that was silent as long may go on under another SSRC.
 const ABANDONED: u64 = 500 * MILLISECOND;
+/// Packets a receiver is given at once instead of a keyframe of its own: a burst of 40 kB at most.
+const FRESH: u64 = 40;
 /// Silent for longer it is muted or gone; Opus DTX speaks every 400 ms.
 const SILENT: u64 = 2 * SECOND;
 
@@ -45,6 +49,8 @@ pub struct Source {
     /// Counted since the last reception report.
     pub unreported: bool,
     pub keyframes: u64,
+    /// Where the newest keyframe begins.
+    keyframe: Option<u64>,
     pub repaired: u64,
     pub meter: Meter,
     follower: Follower,
@@ -67,6 +73,7 @@ impl Source {
             asked_for: false,
             unreported: false,
             keyframes: 0,
+            keyframe: None,
             repaired: 0,
             meter: Meter::default(),
             follower: Follower::default(),
@@ -149,16 +156,14 @@ impl Source {
             orientation: byte(track.extensions.video_orientation),
             payload,
         };
-        let picture = match track.codec {
-            Codec::Vp8 => vp8::Descriptor::parse(payload),
-            Codec::Opus | Codec::H264 { .. } => None,
-        };
+        let picture = vp8::Descriptor::of(&track.codec, payload);
         let begins = match &picture {
             Some(picture) => picture.keyframe_start,
             None => codec::begins_picture(&track.codec, payload),
         };
         if begins && !self.audio {
             self.keyframes += 1;
+            self.keyframe = Some(number);
             self.wish.came();
             self.missed.forget_before(number);
         }
@@ -193,6 +198,7 @@ impl Source {
         self.epoch = self.epoch.wrapping_add(1);
         self.missed.clear();
         self.clock = None;
+        self.keyframe = None;
         self.reception = Reception::starting(number);
     }
 
@@ -204,8 +210,13 @@ impl Source {
         self.live = false;
     }
 
-    pub fn reported(&mut self, clock: Clock) {
-        self.clock = Some(clock);
+    /// The newest keyframe, first packet to the newest of all, if it is so near that a receiver can
+    /// be given everything since.
+    #[must_use]
+    pub fn fresh_keyframe(&self) -> Option<RangeInclusive<u64>> {
+        let (first, newest) = (self.keyframe?, self.follower.newest()?);
+        let near = self.live && newest.saturating_sub(first) < FRESH;
+        (near && self.cache.get(first).is_some()).then_some(first..=newest)
     }
 
     /// Notices silence; `true`: it has just fallen. Nobody asks for packets that old.

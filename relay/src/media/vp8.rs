@@ -1,6 +1,8 @@
 //! The VP8 payload descriptor (RFC 7741 section 4.2): where a keyframe begins, and the two counters
 //! that must go on when a slot changes its source.
 
+use super::negotiated::Codec;
+
 /// Descriptor flags.
 const EXTENDED: u8 = 0x80;
 const START: u8 = 0x10;
@@ -28,6 +30,14 @@ pub struct PictureId {
 }
 
 impl Descriptor {
+    /// The descriptor of a packet, if the codec is VP8.
+    #[must_use]
+    pub fn of(codec: &Codec, payload: &[u8]) -> Option<Self> {
+        (*codec == Codec::Vp8)
+            .then(|| Self::parse(payload))
+            .flatten()
+    }
+
     /// `None`: the payload is shorter than its descriptor claims.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {

@@ -87,7 +87,7 @@ pub struct Person {
     pub audio_sequence: u16,
     pub audio_time: u32,
     pub video_sequence: u16,
-    pub video_time: u32,
+    video_base: u32,
     pub picture: u16,
     pub transport: u16,
     /// Their wall clock minus the room's, in NTP units.
@@ -170,6 +170,13 @@ pub fn negotiated(who: MemberId) -> Negotiated {
     }
 }
 
+impl Person {
+    /// The timestamp of a picture taken now: 90 ticks a millisecond.
+    pub fn video_time_at(&self, now: u64) -> u32 {
+        self.video_base.wrapping_add((now * 9 / 100) as u32)
+    }
+}
+
 impl Clinic {
     /// These people are in the room and were let in.
     pub fn with(people: &[MemberId]) -> Self {
@@ -194,7 +201,7 @@ impl Clinic {
                 audio_sequence: 65_500 - own * 1_000,
                 audio_time: own.into(),
                 video_sequence: 30_000 + own * 100,
-                video_time: u32::MAX - u32::from(own) * 50_000,
+                video_base: u32::from(own).wrapping_mul(0x4321_0000),
                 picture: 0x7fff - own * 7,
                 transport: 0,
                 clock: 0x1234_5678_9abc * who.0,
@@ -286,14 +293,14 @@ impl Clinic {
     pub fn video(&mut self, who: MemberId, payload: &[u8]) -> Vec<u8> {
         let person = self.people.get_mut(&who).unwrap();
         person.video_sequence = person.video_sequence.wrapping_add(1);
-        person.video_time = person.video_time.wrapping_add(3_000);
+        let video_time = person.video_time_at(self.now);
         person.transport = person.transport.wrapping_add(1);
         let track = person.negotiated.video.as_ref().unwrap();
         let mut header = Header::new(
             true,
             track.payload_type,
             person.video_sequence,
-            person.video_time,
+            video_time,
             video_ssrc(who),
         );
         if let Some(id) = track.extensions.transport_cc {

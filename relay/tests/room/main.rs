@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod clinic;
+mod hostile;
+mod repair;
+mod reports;
+mod switch;
 mod visit;
