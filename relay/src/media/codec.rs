@@ -43,8 +43,7 @@ const FU_A: u8 = 28;
 fn h264_begins(payload: &[u8]) -> bool {
     let begins = |unit: u8| matches!(unit & 0x1f, IDR | SPS);
     match payload.first().map(|first| first & 0x1f) {
-        // the first unit after its two bytes of length
-        Some(STAP_A) => payload.get(3).copied().is_some_and(begins),
+        Some(STAP_A) => units(&payload[1..]).any(begins),
         // start bit set
         Some(FU_A) => payload
             .get(1)
@@ -52,6 +51,17 @@ fn h264_begins(payload: &[u8]) -> bool {
         Some(unit) => begins(unit),
         None => false,
     }
+}
+
+/// The headers of aggregated units, each behind two bytes of length.
+fn units(mut rest: &[u8]) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let (length, unit) = rest.split_first_chunk::<2>()?;
+        rest = unit
+            .get(usize::from(u16::from_be_bytes(*length))..)
+            .unwrap_or_default();
+        unit.first().copied()
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +80,10 @@ mod tests {
             (&[0x41, 1, 2], false),
             (&[0x78, 0, 9, 0x67], true),
             (&[0x78, 0], false),
+            (&[0x78, 0, 2, 0x06, 1, 0, 2, 0x67, 1], true),
+            (&[0x78, 0, 2, 0x06, 1, 0, 2, 0x41, 1], false),
+            (&[0x78, 0, 0, 0, 0], false),
+            (&[0x78, 0xff, 0xff, 0x06], false),
             (&[0x7c, 0x85], true),
             (&[0x7c, 0x05], false),
             (&[0x7c, 0x81], false),

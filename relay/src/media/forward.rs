@@ -4,6 +4,7 @@ use super::{
     MemberId,
     member::{Kind, Member},
     room::Sink,
+    serve::SOON,
     source::Received,
     vp8,
 };
@@ -13,6 +14,8 @@ use super::{
 pub struct Outcome {
     /// Somebody waits for a keyframe.
     pub waiting: bool,
+    /// Somebody's slot has a new source now, whose clock is to be told soon.
+    pub began: bool,
 }
 
 /// Sends a packet of `from`'s source to each receiver. `copy` is memory for a payload that has to
@@ -41,6 +44,7 @@ pub fn forward(
         if slot.source != Some(from) {
             continue;
         }
+        let waited = slot.is_waiting();
         let place = slot.place(
             now,
             (from, epoch),
@@ -53,6 +57,10 @@ pub fn forward(
             outcome.waiting |= slot.is_waiting();
             continue;
         };
+        if waited {
+            outcome.began = true;
+            receiver.report_at = receiver.report_at.min(now + SOON);
+        }
         let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
         let payload = match picture {
             Some(picture) if !place.shift.is_zero() => {

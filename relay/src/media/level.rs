@@ -86,7 +86,9 @@ impl Floor {
             }
         };
         let first = self.speaker.is_none();
-        if !first && (now - since < PERSISTENT || now - self.since < HOLD) {
+        if !first
+            && (now.saturating_sub(since) < PERSISTENT || now.saturating_sub(self.since) < HOLD)
+        {
             return false;
         }
         *self = Self {

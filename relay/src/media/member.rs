@@ -52,9 +52,7 @@ impl Lane {
     fn negotiate(&mut self, track: Option<Track>) {
         if let Some(track) = &track {
             let slot = self.slot.get_or_insert_with(|| Slot::new(track.local_ssrc));
-            if slot.ssrc != track.local_ssrc {
-                *slot = Slot::new(track.local_ssrc);
-            }
+            slot.rename(track.local_ssrc);
         }
         let same = match (&self.track, &track) {
             (Some(old), Some(new)) => is_same_stream(old, new),

@@ -70,7 +70,7 @@ impl Missed {
     pub fn due(&mut self, now: u64, rtt: u64, ask: &mut Vec<u16>) {
         self.list.retain_mut(|missing| {
             if missing.due <= now && ask.len() < AT_ONCE {
-                if missing.tries == TRIES || now - missing.since > USEFUL {
+                if missing.tries == TRIES || now.saturating_sub(missing.since) > USEFUL {
                     return false;
                 }
                 missing.tries += 1;

@@ -158,6 +158,9 @@ impl Room {
                 &mut self.copy,
                 sink,
             );
+            if outcome.began {
+                self.wake.0 = self.wake.0.min(now + SOON);
+            }
             if outcome.waiting && !replay(now, kind, at, &mut self.members, &mut self.copy, sink) {
                 self.members[at].lane_mut(kind).source.wish.want();
             }
@@ -313,6 +316,12 @@ impl Room {
                 }
             }
         }
+        // what was not kept without a break is not to be replayed
+        for lane in self.members.iter_mut().flat_map(|member| &mut member.lanes) {
+            if !lane.source.asked_for {
+                lane.source.cache.clear();
+            }
+        }
     }
 
     fn pick(&self, kind: Kind, at: usize) -> Option<MemberId> {
@@ -388,11 +397,6 @@ impl Room {
         }
         if fell {
             self.assign();
-        }
-        for lane in self.members.iter_mut().flat_map(|member| &mut member.lanes) {
-            if !lane.source.asked_for {
-                lane.source.cache.clear();
-            }
         }
         for kind in Kind::BOTH {
             for at in 0..self.members.len() {

@@ -6,6 +6,7 @@ use super::{
     room::Sink,
     rtcp::{Block, Writer},
     time::{MILLISECOND, SECOND, ntp},
+    twcc::Recorder,
 };
 
 /// The canonical name of everything the relay sends: audio and video belong together.
@@ -34,7 +35,11 @@ pub fn serve(now: u64, at: usize, members: &mut [Member], desk: &mut Desk, sink:
         report(now, at, members, &mut desk.writer);
     }
     let member = &mut members[at];
-    let Some(sender) = sender(member) else { return };
+    let Some(sender) = sender(member) else {
+        // its description left it nothing to be told about
+        member.recorder = Recorder::default();
+        return;
+    };
     if member.admitted {
         repairs(now, member, desk);
     }

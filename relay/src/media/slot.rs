@@ -110,6 +110,17 @@ impl Slot {
         self.synced = false;
     }
 
+    /// Goes on under another SSRC. The numbers go on too: if the old SSRC ever comes back, none of
+    /// its numbers is used again.
+    pub fn rename(&mut self, ssrc: u32) {
+        if self.ssrc != ssrc {
+            self.ssrc = ssrc;
+            self.acknowledged = false;
+            (self.packets, self.octets) = (0, 0);
+            self.forget();
+        }
+    }
+
     /// The receiver's description changed: packets sent before cannot be written again as they were.
     pub fn forget(&mut self) {
         self.restart();

@@ -49,8 +49,8 @@ pub struct Source {
     /// Counted since the last reception report.
     pub unreported: bool,
     pub keyframes: u64,
-    /// Where the newest keyframe begins.
-    keyframe: Option<u64>,
+    /// Where the newest keyframe begins, and its timestamp.
+    keyframe: Option<(u64, u32)>,
     pub repaired: u64,
     pub meter: Meter,
     follower: Follower,
@@ -162,15 +162,27 @@ impl Source {
             None => codec::begins_picture(&track.codec, payload),
         };
         if begins && !self.audio {
-            self.keyframes += 1;
-            self.keyframe = Some(number);
-            self.wish.came();
-            self.missed.forget_before(number);
+            self.keyframe_begins(number, packet.timestamp);
         }
         Received {
             parcel,
             picture,
             begins,
+        }
+    }
+
+    fn keyframe_begins(&mut self, number: u64, timestamp: u32) {
+        self.wish.came();
+        match &mut self.keyframe {
+            // an H.264 picture can be begun at its parameter sets and at its IDR slice; the decoder
+            // wants both
+            Some((first, known)) if *known == timestamp => *first = number.min(*first),
+            Some((first, _)) if *first > number => {}
+            keyframe => {
+                *keyframe = Some((number, timestamp));
+                self.keyframes += 1;
+                self.missed.forget_before(number);
+            }
         }
     }
 
@@ -214,7 +226,7 @@ impl Source {
     /// be given everything since.
     #[must_use]
     pub fn fresh_keyframe(&self) -> Option<RangeInclusive<u64>> {
-        let (first, newest) = (self.keyframe?, self.follower.newest()?);
+        let ((first, _), newest) = (self.keyframe?, self.follower.newest()?);
         let near = self.live && newest.saturating_sub(first) < FRESH;
         (near && self.cache.get(first).is_some()).then_some(first..=newest)
     }

@@ -26,6 +26,7 @@ enum Act {
     Wait(u64),
     Leave,
     Come {
+        audio: bool,
         video: bool,
     },
 }
@@ -43,7 +44,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(kind, count, body)| Act::Item { kind, count, body }),
         3 => (0_u64..700).prop_map(Act::Wait),
         1 => Just(Act::Leave),
-        1 => any::<bool>().prop_map(|video| Act::Come { video }),
+        2 => any::<(bool, bool)>().prop_map(|(audio, video)| Act::Come { audio, video }),
     ]
 }
 
@@ -87,11 +88,14 @@ fn perform(clinic: &mut Clinic, who: MemberId, act: Act) {
         }
         Act::Wait(milliseconds) => clinic.run(milliseconds),
         Act::Leave => clinic.leaves(who),
-        Act::Come { video } => {
+        Act::Come { audio, video } => {
             // whoever comes back is a new member in life; here the streams must go on
             let mut negotiated = negotiated(who);
             if !video {
                 negotiated.video = None;
+            }
+            if !audio {
+                negotiated.audio = None;
             }
             clinic.room.renegotiate(who, negotiated, clinic.now);
         }

@@ -82,6 +82,7 @@ fn a_publisher_that_cannot_repair_is_asked_ten_times_and_no_more() {
 fn a_keyframe_ends_the_search_for_what_was_before() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
     clinic.shows(PATIENT, true);
+    clinic.run(33);
     clinic.picture(PATIENT, false, b"lost");
     clinic.shows(PATIENT, true);
     clinic.run(2_000);

@@ -228,3 +228,86 @@ fn lip_sync_survives_a_switch() {
         );
     }
 }
+
+#[test]
+fn an_iphones_picture_is_replayed_with_its_parameter_sets() {
+    use clinicall_relay::media::negotiated::Codec;
+    let iphone = |who| {
+        let mut negotiated = negotiated(who);
+        let fmtp = "packetization-mode=1;profile-level-id=42e01f".to_owned();
+        negotiated.video.as_mut().unwrap().codec = Codec::H264 { fmtp };
+        negotiated
+    };
+    let mut clinic = Clinic::with(&[]);
+    for who in [DOCTOR, PATIENT] {
+        clinic.joins(who, iphone(who));
+        clinic.admits(who);
+    }
+    // parameter sets in a packet of their own, the picture in two fragments, then another picture
+    let (sets, first, second) = ([0x67, 1, 2], [0x7c, 0x85, 3], [0x7c, 0x45, 4]);
+    for payload in [sets, first, second] {
+        let packet = clinic.video(PATIENT, &payload);
+        clinic.sends(PATIENT, &packet);
+    }
+    clinic.run(33);
+    let packet = clinic.video(PATIENT, &[0x41, 5, 6]);
+    clinic.sends(PATIENT, &packet);
+    clinic.joins(INTERPRETER, iphone(INTERPRETER));
+    clinic.admits(INTERPRETER);
+    clinic.run(33);
+    let packet = clinic.video(PATIENT, &[0x41, 7, 8]);
+    clinic.sends(PATIENT, &packet);
+    let seen: Vec<_> = clinic
+        .seen(INTERPRETER)
+        .into_iter()
+        .map(|got| got.payload)
+        .collect();
+    assert_eq!(seen, [sets, first, second, [0x41, 5, 6], [0x41, 7, 8]]);
+}
+
+#[test]
+fn after_a_short_hold_nothing_said_meanwhile_is_replayed() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    clinic.shows(PATIENT, true);
+    let mut hold = negotiated(DOCTOR);
+    hold.video.as_mut().unwrap().receives = false;
+    clinic.room.renegotiate(DOCTOR, hold, clinic.now);
+    clinic.run(100);
+    clinic.shows(PATIENT, false);
+    clinic
+        .room
+        .renegotiate(DOCTOR, negotiated(DOCTOR), clinic.now);
+    clinic.seen(DOCTOR);
+    clinic.told(PATIENT);
+    clinic.shows(PATIENT, false);
+    assert_eq!(clinic.seen(DOCTOR), []);
+    clinic.run(50);
+    assert!(clinic.told(PATIENT).contains(&Told::Pli {
+        media: video_ssrc(PATIENT)
+    }));
+}
+
+#[test]
+fn the_clock_of_a_new_speaker_is_told_at_once() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    clinic.shows(PATIENT, true);
+    let ntp = time::ntp(clinic.now);
+    let video = clinic.people[&PATIENT].video_time_at(clinic.now);
+    clinic.reports(PATIENT, |writer| {
+        writer.sender_report(video_ssrc(PATIENT), ntp, video, (1, 1), &[]);
+    });
+    clinic.run(60);
+    let sent = |told: &Told| matches!(told, Told::Sent { ssrc, .. } if *ssrc == video_slot(DOCTOR));
+    assert!(clinic.told(DOCTOR).iter().any(sent));
+
+    clinic.joins(INTERPRETER, negotiated(INTERPRETER));
+    clinic.admits(INTERPRETER);
+    clinic.shows(PATIENT, false);
+    clinic.run(60);
+    let slot = video_slot(INTERPRETER);
+    let told = clinic.told(INTERPRETER);
+    assert!(
+        told.iter()
+            .any(|told| matches!(told, Told::Sent { ssrc, .. } if *ssrc == slot))
+    );
+}
