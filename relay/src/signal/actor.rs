@@ -179,7 +179,9 @@ impl Actor {
             }
             self.carry_out(now);
             if self.exchange.is_quiet() {
-                self.drained.drain(..).for_each(|done| drop(done.send(())));
+                for done in self.drained.drain(..) {
+                    let _ = done.send(());
+                }
             }
         }
     }

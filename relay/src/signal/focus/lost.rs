@@ -59,15 +59,12 @@ impl Focus {
     /// A device has registered over `flow`: its calls go on there.
     pub fn returned(&mut self, desk: &mut Desk<'_>, user: &str, instance: &str, flow: Flow) {
         for (key, room) in &mut self.rooms {
-            let same =
-                |instance_of_leg: &Option<String>| instance_of_leg.as_deref() == Some(instance);
             for leg in room.legs_mut() {
-                if leg.user == user && leg.flow != flow && same(&leg.instance) {
-                    if desk.agent.move_call(leg.call, flow).is_ok() {
-                        leg.flow = flow;
-                        leg.absent = None;
-                        tracing::info!(call = key.0, user, "socket returned");
-                    }
+                let its_own = leg.user == user && leg.instance.as_deref() == Some(instance);
+                if its_own && leg.flow != flow && desk.agent.move_call(leg.call, flow).is_ok() {
+                    leg.flow = flow;
+                    leg.absent = None;
+                    tracing::info!(call = key.0, user, "socket returned");
                 }
             }
         }

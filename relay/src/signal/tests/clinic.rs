@@ -413,10 +413,6 @@ impl Phone {
         self.password = password;
     }
 
-    pub fn without_instance(&mut self) {
-        self.instance = None;
-    }
-
     fn see(&mut self, now: Time, event: Event) {
         let words = match event {
             Event::Incoming { call, invite, .. } => {
