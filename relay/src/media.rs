@@ -6,27 +6,56 @@
 pub mod assign;
 pub mod cache;
 pub mod codec;
+mod count;
+mod describe;
+mod dtls;
 pub mod forward;
+mod ice;
 pub mod keyframe;
 pub mod level;
 pub mod member;
 pub mod nack;
 pub mod negotiated;
+mod outbox;
 pub mod report;
 pub mod room;
+mod roster;
 pub mod rtcp;
 pub mod rtp;
 pub mod sequence;
 pub mod serve;
 pub mod slot;
 pub mod source;
+mod srtp;
+mod stun;
+mod sys;
+mod tcp;
 pub mod time;
 pub mod twcc;
 pub mod vp8;
+mod worker;
 
-use std::{net::IpAddr, sync::mpsc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
+    },
+};
+
+use ring::rand::{SecureRandom, SystemRandom};
 
 use clinicall_sip::sdp::Sdp;
+
+use count::{Counts, Published};
+use describe::{Credentials, Describer, Seeds, Surface, VideoCodec};
+use dtls::Identity;
+use ice::Ufrag;
+use outbox::Outbox;
+use sys::{Udp, Waker};
+use worker::{Command, Join, Worker};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -74,57 +103,373 @@ pub enum Event {
 
 /// A handle on the workers; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Media {}
+pub struct Media {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    workers: Vec<Handle>,
+    random: SystemRandom,
+    next: AtomicU64,
+    rooms: Mutex<HashMap<RoomId, Option<VideoCodec>>>,
+    members: Mutex<HashMap<MemberId, Arc<Mutex<Seat>>>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+/// The signalling side of a worker.
+#[derive(Debug)]
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    waker: Arc<Waker>,
+    /// Members and rooms placed there.
+    load: AtomicUsize,
+    surface: Surface,
+    published: Arc<Published>,
+}
+
+impl Handle {
+    fn tell(&self, command: Command) {
+        // a worker that is gone was told to stop
+        if self.commands.send(command).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+/// The signalling side of a member.
+#[derive(Debug)]
+struct Seat {
+    room: RoomId,
+    describer: Describer,
+}
 
 impl Media {
     /// Binds the sockets and starts the workers.
-    pub fn start(_config: Config) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
-        todo!()
+    pub fn start(config: Config) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
+        let identity = Arc::new(Identity::generate().map_err(std::io::Error::other)?);
+        let count = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        }
+        // a ufrag has two hexadecimal digits for the worker
+        .min(256);
+        let (events, heard) = mpsc::channel();
+        let mut workers = Vec::new();
+        let mut setups = Vec::new();
+        for number in 0..count {
+            let port = match config.port {
+                0 => 0,
+                first => first.saturating_add(u16::try_from(number).unwrap_or(u16::MAX)),
+            };
+            let outbox = Outbox::new(Udp::bind(SocketAddr::new(config.bind, port))?);
+            let (commands, orders) = mpsc::channel();
+            let waker = Arc::new(Waker::new()?);
+            let published = Arc::new(Published::default());
+            let surface = Surface {
+                fingerprint: identity.fingerprint.clone(),
+                addresses: config.public.clone(),
+                udp_port: config.udp.then_some(outbox.local_addr()?.port()),
+                tcp_port: config.tcp_port,
+            };
+            workers.push(Handle {
+                commands,
+                waker: waker.clone(),
+                load: AtomicUsize::new(0),
+                surface,
+                published: published.clone(),
+            });
+            setups.push((number, outbox, waker, orders, published));
+        }
+        let others: Vec<_> = workers
+            .iter()
+            .map(|worker| (worker.commands.clone(), worker.waker.clone()))
+            .collect();
+        let mut threads = Vec::new();
+        for (number, outbox, waker, commands, published) in setups {
+            let worker = Worker::new(worker::Setup {
+                outbox,
+                waker,
+                commands,
+                others: others.clone(),
+                number,
+                identity: identity.clone(),
+                events: events.clone(),
+                published,
+            })?;
+            let name = format!("media-{number}");
+            threads.push(
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || worker.run())?,
+            );
+        }
+        let shared = Shared {
+            workers,
+            random: SystemRandom::new(),
+            next: AtomicU64::new(1),
+            rooms: Mutex::default(),
+            members: Mutex::default(),
+            threads: Mutex::new(threads),
+        };
+        Ok((
+            Self {
+                shared: Arc::new(shared),
+            },
+            heard,
+        ))
     }
+
     /// Places a new room on the least loaded worker.
     #[must_use]
     pub fn open_room(&self) -> RoomId {
-        todo!()
+        let workers = &self.shared.workers;
+        let least = (0..workers.len())
+            .min_by_key(|at| workers[*at].load.load(Ordering::Relaxed))
+            .unwrap_or(0);
+        workers[least].load.fetch_add(1, Ordering::Relaxed);
+        let room = RoomId(self.shared.number(least));
+        lock(&self.shared.rooms).insert(room, None);
+        self.shared.worker(room.0).tell(Command::OpenRoom(room));
+        room
     }
+
     /// A member joins by its own offer; the answer is ready at once. Nothing of the member's media
     /// is forwarded, and nothing is forwarded to it, before [`Media::admit`].
-    pub fn join_by_offer(&self, _room: RoomId, _offer: &Sdp) -> Result<(MemberId, Sdp), Refusal> {
-        todo!()
+    pub fn join_by_offer(&self, room: RoomId, offer: &Sdp) -> Result<(MemberId, Sdp), Refusal> {
+        let shared = &self.shared;
+        let (member, mut describer, ufrag) = shared.new_member(room)?;
+        let (settled, reply) =
+            shared.with_codec(room, |codec| describer.read_offer(offer, codec))?;
+        let worker = shared.worker(member.0);
+        let answer = describer.answer(&reply, &worker.surface);
+        shared.seat(
+            Join {
+                member,
+                room,
+                ufrag,
+                password: describer.credentials().password.clone(),
+                settled: Some((settled.negotiated, settled.peer)),
+            },
+            describer,
+        );
+        Ok((member, answer))
     }
+
     /// A member joins by an offer of ours.
-    pub fn join_by_answer(&self, _room: RoomId, _wants: Wants) -> Result<(MemberId, Sdp), Refusal> {
-        todo!()
+    pub fn join_by_answer(&self, room: RoomId, wants: Wants) -> Result<(MemberId, Sdp), Refusal> {
+        if !wants.audio && !wants.video {
+            return Err(Refusal("an offer of neither audio nor video".to_owned()));
+        }
+        let shared = &self.shared;
+        let (member, mut describer, ufrag) = shared.new_member(room)?;
+        let worker = shared.worker(member.0);
+        let offer = shared.with_codec(room, |codec| {
+            Ok(describer.offer(wants, *codec, &worker.surface))
+        })?;
+        shared.seat(
+            Join {
+                member,
+                room,
+                ufrag,
+                password: describer.credentials().password.clone(),
+                settled: None,
+            },
+            describer,
+        );
+        Ok((member, offer))
     }
+
     /// The answer to [`Media::join_by_answer`]'s offer.
-    pub fn answered(&self, _member: MemberId, _answer: &Sdp) -> Result<(), Refusal> {
-        todo!()
+    pub fn answered(&self, member: MemberId, answer: &Sdp) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let seat = shared.find(member)?;
+        let mut seat = lock(&seat);
+        let room = seat.room;
+        let settled = shared.with_codec(room, |codec| seat.describer.read_answer(answer, codec))?;
+        shared.worker(member.0).tell(Command::Settle {
+            member,
+            negotiated: Box::new(settled.negotiated),
+            peer: settled.peer,
+        });
+        Ok(())
     }
+
     /// The member offers a change (hold, ICE restart, video added): the answer.
-    pub fn renegotiate(&self, _member: MemberId, _offer: &Sdp) -> Result<Sdp, Refusal> {
-        todo!()
+    pub fn renegotiate(&self, member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal> {
+        let shared = &self.shared;
+        let seat = shared.find(member)?;
+        let mut seat = lock(&seat);
+        let room = seat.room;
+        let (settled, reply) =
+            shared.with_codec(room, |codec| seat.describer.read_offer(offer, codec))?;
+        let worker = shared.worker(member.0);
+        let restart = if settled.restart {
+            let (ufrag, credentials) = shared.credentials(member.0)?;
+            seat.describer.restart(credentials.clone());
+            Some((ufrag, credentials.password))
+        } else {
+            None
+        };
+        let answer = seat.describer.answer(&reply, &worker.surface);
+        worker.tell(Command::Renegotiate {
+            member,
+            negotiated: Box::new(settled.negotiated),
+            restart,
+        });
+        Ok(answer)
     }
+
     /// From now on the member hears and is heard.
-    pub fn admit(&self, _member: MemberId) {
-        todo!()
+    pub fn admit(&self, member: MemberId) {
+        self.shared.worker(member.0).tell(Command::Admit(member));
     }
-    pub fn leave(&self, _member: MemberId) {
-        todo!()
+
+    pub fn leave(&self, member: MemberId) {
+        if lock(&self.shared.members).remove(&member).is_some() {
+            let worker = self.shared.worker(member.0);
+            worker.load.fetch_sub(1, Ordering::Relaxed);
+            worker.tell(Command::Leave(member));
+        }
     }
+
     /// Every member leaves and the room is gone.
-    pub fn close_room(&self, _room: RoomId) {
-        todo!()
+    pub fn close_room(&self, room: RoomId) {
+        if lock(&self.shared.rooms).remove(&room).is_none() {
+            return;
+        }
+        let worker = self.shared.worker(room.0);
+        let mut gone = 1;
+        lock(&self.shared.members).retain(|_, seat| {
+            let stays = lock(seat).room != room;
+            gone += usize::from(!stays);
+            stays
+        });
+        worker.load.fetch_sub(gone, Ordering::Relaxed);
+        worker.tell(Command::CloseRoom(room));
     }
+
     /// An accepted TCP connection whose first bytes are not HTTP or TLS: RFC 4571 frames.
-    pub fn adopt(&self, _stream: std::net::TcpStream) {
-        todo!()
+    pub fn adopt(&self, stream: std::net::TcpStream) {
+        let turn = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .worker((turn % self.shared.workers.len().max(1) as u64) << WORKER_SHIFT)
+            .tell(Command::Adopt {
+                stream,
+                read: Vec::new(),
+            });
     }
+
     /// Counters for `/metrics`: name, help, value.
     #[must_use]
     pub fn metrics(&self) -> Vec<(&'static str, &'static str, u64)> {
-        todo!()
+        let mut sum = Counts::default();
+        for worker in &self.shared.workers {
+            worker.published.add_to(&mut sum);
+        }
+        sum.rows()
     }
+
     /// Stops the workers and waits for them.
     pub fn stop(&self) {
-        todo!()
+        for worker in &self.shared.workers {
+            worker.tell(Command::Stop);
+        }
+        for thread in lock(&self.shared.threads).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a media worker panicked");
+            }
+        }
     }
+}
+
+/// The worker's number stands above the counter in every id.
+const WORKER_SHIFT: u32 = 48;
+
+impl Shared {
+    fn number(&self, worker: usize) -> u64 {
+        (worker as u64) << WORKER_SHIFT | self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The worker of a room or member. Ids are ours, so it is there.
+    fn worker(&self, id: u64) -> &Handle {
+        let at = usize::try_from(id >> WORKER_SHIFT).unwrap_or(0);
+        &self.workers[at.min(self.workers.len() - 1)]
+    }
+
+    fn new_member(&self, room: RoomId) -> Result<(MemberId, Describer, Ufrag), Refusal> {
+        if !lock(&self.rooms).contains_key(&room) {
+            return Err(Refusal("the room is closed".to_owned()));
+        }
+        let number = room.0 >> WORKER_SHIFT << WORKER_SHIFT;
+        let member = MemberId(number | self.next.fetch_add(1, Ordering::Relaxed));
+        let (ufrag, credentials) = self.credentials(member.0)?;
+        let seeds: [u8; 20] = self.random()?;
+        let word = |at: usize| {
+            u32::from_be_bytes([seeds[at], seeds[at + 1], seeds[at + 2], seeds[at + 3]])
+        };
+        let seeds = Seeds {
+            // must fit a signed 64-bit number (RFC 8866 section 5.2)
+            session: u64::from(word(0)) << 16 | u64::from(word(4) >> 16),
+            // neighbours could not be told apart in a log
+            audio: word(8) | 1,
+            video: word(12) & !1,
+            rtx: word(16),
+        };
+        Ok((member, Describer::new(credentials, seeds), ufrag))
+    }
+
+    fn credentials(&self, member: u64) -> Result<(Ufrag, Credentials), Refusal> {
+        let worker = u8::try_from(member >> WORKER_SHIFT).unwrap_or(0);
+        let ufrag = ice::ufrag(worker, &self.random::<8>()?);
+        let password = ice::password(&self.random()?);
+        let text = ufrag.iter().map(|byte| char::from(*byte)).collect();
+        Ok((
+            ufrag,
+            Credentials {
+                ufrag: text,
+                password,
+            },
+        ))
+    }
+
+    fn random<const N: usize>(&self) -> Result<[u8; N], Refusal> {
+        let mut bytes = [0; N];
+        self.random
+            .fill(&mut bytes)
+            .map_err(|_| Refusal("the system gives no randomness".to_owned()))?;
+        Ok(bytes)
+    }
+
+    /// The room's video codec stays locked while a description is read: two first members must
+    /// not choose differently.
+    fn with_codec<T>(
+        &self,
+        room: RoomId,
+        read: impl FnOnce(&mut Option<VideoCodec>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut rooms = lock(&self.rooms);
+        let codec = rooms
+            .get_mut(&room)
+            .ok_or_else(|| Refusal("the room is closed".to_owned()))?;
+        read(codec)
+    }
+
+    fn seat(&self, join: Join, describer: Describer) {
+        let (member, room) = (join.member, join.room);
+        let worker = self.worker(member.0);
+        worker.load.fetch_add(1, Ordering::Relaxed);
+        lock(&self.members).insert(member, Arc::new(Mutex::new(Seat { room, describer })));
+        worker.tell(Command::Join(Box::new(join)));
+    }
+
+    fn find(&self, member: MemberId) -> Result<Arc<Mutex<Seat>>, Refusal> {
+        let gone = || Refusal("the member has left".to_owned());
+        lock(&self.members).get(&member).cloned().ok_or_else(gone)
+    }
+}
+
+/// A thread that panicked while holding the lock left nothing half-written that matters here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
