@@ -20,6 +20,8 @@ pub use guard::{Guard, Verdict};
 pub use hash::ha1;
 pub use logins::Logins;
 
+use crate::header::grammar::{quoted_len, split_list};
+
 /// Who we are towards a server that asks. Never printed.
 #[derive(Clone)]
 pub struct Credentials {
@@ -97,13 +99,16 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     if !scheme.eq_ignore_ascii_case("Digest") || !rest.starts_with([' ', '\t', '\r', '\n']) {
         return None;
     }
-    let parameters = crate::header::grammar::split_list(rest).filter_map(|element| {
+    let parameters = split_list(rest).filter_map(|element| {
         let (name, value) = element.split_once('=')?;
         let value = value.trim();
-        let bare = value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'));
-        Some((name.trim(), bare.unwrap_or(value)))
+        let bare = match quoted_len(value) {
+            Some(length) if length == value.len() => &value[1..length - 1],
+            None if !value.contains('"') => value,
+            // two strings, or half a one
+            _ => return None,
+        };
+        Some((name.trim(), bare))
     });
     Some(parameters)
 }

@@ -173,7 +173,12 @@ fn message_survives(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        // a failing input becomes a file in the fuzz corpus, by hand
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_bytes_as_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

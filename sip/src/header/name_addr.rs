@@ -51,6 +51,10 @@ impl NameAddr {
 /// Display name as written, URI, parameters.
 pub(super) fn split(text: &str) -> Option<(&str, &str, &str)> {
     let text = text.trim();
+    // values of parsed messages are on one line; a page's input may not be
+    if text.contains(['\r', '\n']) {
+        return None;
+    }
     if let Some(open) = find_bare(text, b'<', false) {
         let name = text[..open].trim();
         if name.starts_with('"') {

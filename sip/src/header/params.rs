@@ -138,6 +138,7 @@ pub(super) fn is_params(text: &str) -> bool {
         return true;
     }
     text.starts_with(';')
+        && !text.contains(['\r', '\n'])
         && each(text).all(|(name, value)| {
             !name.is_empty()
                 && name.bytes().all(is_token_byte)

@@ -1,6 +1,6 @@
 //! Replaces (RFC 3891 section 6.1): the dialog that a new INVITE takes over.
 
-use super::Params;
+use super::{Params, grammar::is_token};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaces {
@@ -16,13 +16,14 @@ impl Replaces {
         let (call_id, params) = text.split_at(text.find(';')?);
         let params = Params::parse(params)?;
         let call_id = call_id.trim();
-        if call_id.is_empty() {
+        if call_id.is_empty() || call_id.bytes().any(|byte| byte <= b' ') {
             return None;
         }
+        let tag = |name| params.get(name).filter(|tag| is_token(tag));
         Some(Self {
             call_id: call_id.to_owned(),
-            to_tag: params.get("to-tag")?.to_owned(),
-            from_tag: params.get("from-tag")?.to_owned(),
+            to_tag: tag("to-tag")?.to_owned(),
+            from_tag: tag("from-tag")?.to_owned(),
             early_only: params.contains("early-only"),
         })
     }

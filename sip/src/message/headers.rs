@@ -162,15 +162,15 @@ impl Headers {
         values.into_iter()
     }
 
-    /// The first value of that name, of a list field the first element.
+    /// The first value of that name: what [`Headers::all`] yields first.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
-        let value = self.get(name)?;
-        if is_list(long_form(name)) {
-            split_list(value).next()
-        } else {
-            Some(value)
+        let long = long_form(name);
+        if !is_list(long) {
+            return self.get(long);
         }
+        let at = self.position_of_value(long)?;
+        split_list(self.value(self.fields[at])).next()
     }
 
     /// Appends a field at the end. Line breaks in `value` become spaces, and a name that is not a
@@ -195,21 +195,27 @@ impl Headers {
 
     /// Replaces only the first value of that name (the topmost Via or Route), or appends it.
     pub fn set_first(&mut self, name: &str, value: &str) {
-        let at = self.position(long_form(name));
-        let rest = self.take_first(name).and(at);
-        self.insert(rest.unwrap_or(self.fields.len()), name, value);
+        let long = long_form(name);
+        let at = if is_list(long) {
+            self.position_of_value(long)
+        } else {
+            self.position(long)
+        };
+        self.take_first(name);
+        self.insert(at.unwrap_or(self.fields.len()), name, value);
     }
 
     /// Removes and returns the first value of that name, keeping the others of a list.
     pub fn take_first(&mut self, name: &str) -> Option<String> {
         let long = long_form(name);
-        let at = self.position(long)?;
-        let value = self.value(self.fields[at]);
         if !is_list(long) {
-            let value = value.to_owned();
+            let value = self.get(long)?.to_owned();
+            let at = self.position(long)?;
             self.fields.remove(at);
             return Some(value);
         }
+        let at = self.position_of_value(long)?;
+        let value = self.value(self.fields[at]);
         let mut values = split_list(value);
         let first = values.next().unwrap_or("").to_owned();
         let mut rest = String::new();
@@ -289,11 +295,18 @@ impl Headers {
             .position(|field| self.is_named(*field, long))
     }
 
+    /// The first field of a list name that is not an empty list.
+    fn position_of_value(&self, long: &str) -> Option<usize> {
+        self.fields.iter().position(|field| {
+            self.is_named(*field, long) && split_list(self.value(*field)).next().is_some()
+        })
+    }
+
     fn insert(&mut self, at: usize, name: &str, value: &str) {
         if !is_token(name) {
             return;
         }
-        let value = value.trim();
+        let value = value.trim_matches([' ', '\t', '\r', '\n']);
         let start = self.text.len();
         self.text.reserve(name.len() + value.len() + 4);
         self.text.push_str(name);

@@ -258,21 +258,29 @@ fn headers(text: String, start_line: usize) -> (Headers, Option<Fault>) {
             break;
         } else {
             let raw = &after[1..];
-            let value_at = at + len - raw.len();
-            let value = raw.trim_matches([' ', '\t', '\r', '\n']);
-            // a CR that ends no line would end one for a less careful reader behind us
-            if value.contains('\r') && value.replace("\r\n", "").contains('\r') {
+            let value = raw.trim_matches(WHITE);
+            if has_stray_cr(value) {
                 fault = fault.or(Some(("a header field has a stray CR", 400)));
+            } else {
+                let before = raw.len() - raw.trim_start_matches(WHITE).len();
+                let value_at = at + len - raw.len() + before;
+                let value = value_at..value_at + value.len();
+                headers.add_parsed(at..at + len, at + name, value, folded);
             }
-            let value_start =
-                value_at + (raw.len() - raw.trim_start_matches([' ', '\t', '\r', '\n']).len());
-            let value_len = value.len();
-            let value = value_start..value_start + value_len;
-            headers.add_parsed(at..at + len, at + name, value, folded);
         }
         at += len;
     }
     (headers, fault)
+}
+
+const WHITE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// A CR that ends no line here would end one for a less careful reader behind us.
+fn has_stray_cr(value: &str) -> bool {
+    value.contains('\r')
+        && value
+            .split('\n')
+            .any(|line| line.strip_suffix('\r').unwrap_or(line).contains('\r'))
 }
 
 /// What RFC 3261 section 8.1.1 demands of every message.
@@ -284,8 +292,9 @@ fn check(headers: &Headers, method: Option<&Method>) -> Result<(), Fault> {
             _ => return Err(("From, To, Call-ID or CSeq is there twice", 400)),
         }
     }
-    if headers.get("Call-ID").is_none_or(str::is_empty) {
-        return Err(("Call-ID is empty", 400));
+    let call_id = headers.get("Call-ID").unwrap_or("");
+    if call_id.is_empty() || call_id.bytes().any(|byte| byte <= b' ') {
+        return Err(("Call-ID is empty or has spaces", 400));
     }
     let cseq = headers.get("CSeq").and_then(CSeq::parse);
     let cseq = cseq.ok_or(("CSeq is unreadable", 400))?;
