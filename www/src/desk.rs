@@ -15,7 +15,7 @@ use crate::browser;
 use crate::people::Person;
 use crate::phone::{Call, Failure, News, Phone};
 use crate::visit::{Action, Visit, Wish};
-use crate::words::Ending;
+use crate::words::{Ending, Trouble};
 
 /// Soon enough for a relay that was restarted, seldom enough for one that is down all night.
 const ENTRY_RETRY_MILLIS: u32 = 3_000;
@@ -57,10 +57,7 @@ impl Desk {
             Wish::SignIn(me) => self.sign_in(me),
             Wish::SignOut => self.sign_out(),
             Wish::Call { with, video } => self.call(with, video),
-            Wish::Answer { video } => {
-                self.with_call(|call| call.accept(video));
-                self.tell.dispatch(Action::Answered { video });
-            }
+            Wish::Answer { video } => self.answer(video),
             Wish::Decline => self.end(Call::reject, Ending::DeclinedHere),
             Wish::HangUp => self.end(Call::hang_up, Ending::HungUpHere),
             Wish::Microphone(on) => {
@@ -88,7 +85,7 @@ impl Desk {
                         desk.hear(entry, news);
                     }
                 };
-                let answer = Phone::connect(&me.id, &me.password, listen).await;
+                let answer = Phone::connect(&me, listen).await;
                 let Some(desk) = desk
                     .upgrade()
                     .filter(|desk| desk.held.borrow().entry == entry)
@@ -148,6 +145,19 @@ impl Desk {
         }
     }
 
+    fn answer(&self, video: bool) {
+        let Some(call) = self.held.borrow().call.clone() else {
+            return;
+        };
+        match call.accept(video) {
+            Ok(()) => self.tell.dispatch(Action::Answered { video }),
+            Err(trouble) => {
+                self.held.borrow_mut().call = None;
+                self.over(Ending::Trouble(trouble));
+            }
+        }
+    }
+
     fn end(&self, how: impl FnOnce(&Call), ending: Ending) {
         self.with_call(how);
         // the phone may have told of the end already, from inside `how`
@@ -178,15 +188,11 @@ impl Desk {
         match news {
             News::LineLost => self.tell.dispatch(Action::LineLost),
             News::LineBack => self.tell.dispatch(Action::LineBack),
-            News::Incoming {
-                call,
-                from,
-                name,
-                video,
-            } => {
-                if self.held.borrow().call.is_some() {
-                    return call.reject_as_busy();
-                }
+            News::Out(failure) => self.put_out(failure),
+            // a second caller hears from the phone that we are busy
+            News::Incoming(call) if self.held.borrow().call.is_none() => {
+                let (from, name) = (call.user().to_owned(), call.name().map(str::to_owned));
+                let video = call.video();
                 self.held.borrow_mut().call = Some(call);
                 self.tell.dispatch(Action::Rung { from, name, video });
             }
@@ -201,14 +207,30 @@ impl Desk {
             News::Streams(call) if self.is_held(&call) => {
                 self.show.set(Streams {
                     local: call.local(),
-                    remote: call.remote(),
+                    remote: Some(call.remote()),
                 });
             }
             News::Ended(call, ending) if self.is_held(&call) => {
                 self.held.borrow_mut().call = None;
                 self.over(ending);
             }
-            News::Streams(_) | News::Ended(..) => {}
+            News::Incoming(_) | News::Streams(_) | News::Ended(..) => {}
+        }
+    }
+
+    /// The phone gave up although it had been signed in once; before that, `sign_in` hears of it.
+    fn put_out(&self, failure: Failure) {
+        if self.held.borrow().phone.is_none() {
+            return;
+        }
+        self.turn_entry();
+        match failure {
+            Failure::Trouble(trouble) => self.tell.dispatch(Action::Refused(trouble)),
+            Failure::Unreachable => {
+                self.tell.dispatch(Action::Refused(Trouble::Other(
+                    "the clinic cannot be reached; sign in again in a while".into(),
+                )));
+            }
         }
     }
 
@@ -223,6 +245,6 @@ impl Desk {
             .borrow()
             .call
             .as_ref()
-            .is_some_and(|held| held.is(call))
+            .is_some_and(|held| held == call)
     }
 }

@@ -42,8 +42,8 @@ fn call_button(props: &Props, video: bool) -> Html {
     let with = props.person.clone();
     let label = words::call_label(&with, video);
     let (shape, word, name, class) = match video {
-        true => (Shape::Camera, "Video call", "video", None),
-        false => (Shape::Handset, "Voice call", "voice", Some("button-quiet")),
+        true => (Shape::Camera, "Video", "video", None),
+        false => (Shape::Handset, "Voice", "voice", Some("button-quiet")),
     };
     let testid = format!("call-{name}-{}", with.id);
     let onclick = props.wish.reform(move |_| Wish::Call {
