@@ -4,6 +4,7 @@
 //! on a packet's way lives behind it, on the workers' threads.
 
 pub mod assign;
+pub mod budget;
 pub mod cache;
 pub mod codec;
 mod count;

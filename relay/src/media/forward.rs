@@ -73,7 +73,7 @@ pub fn forward(
             _ => parcel.payload,
         };
         sink.rtp(receiver.id, header.finish(), payload);
-        slot.count(payload.len());
+        slot.count(now, payload.len());
         receiver.stats.sent_packets += 1;
         receiver.stats.sent_bytes += payload.len() as u64;
     }

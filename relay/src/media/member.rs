@@ -1,7 +1,7 @@
 //! One member of a room: what it publishes, what it receives, what it was told.
 
 use super::{
-    MemberId,
+    MemberId, budget,
     level::Loudness,
     negotiated::{Negotiated, Track},
     report::Timebase,
@@ -100,6 +100,8 @@ pub struct Member {
     /// Microseconds, once measured.
     pub rtt: Option<u64>,
     pub report_at: u64,
+    /// The most it was told to send.
+    pub told: budget::Told,
     pub stats: Stats,
 }
 
@@ -151,6 +153,7 @@ impl Member {
             transport_cc: 0,
             rtt: None,
             report_at: now + FIRST_REPORT,
+            told: budget::Told::default(),
             stats: Stats::default(),
         };
         member.negotiate(negotiated);
@@ -205,14 +208,27 @@ impl Member {
         Kind::BOTH.into_iter().find(has)
     }
 
-    /// The member reports how a slot of it does.
-    pub fn reported(&mut self, now: u64, block: &Block) {
+    /// The member reports how a slot of it does; `true`: less is to be sent into it.
+    pub fn reported(&mut self, now: u64, block: &Block) -> bool {
         let slots = self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut());
         if let Some(slot) = slots.into_iter().find(|slot| slot.ssrc == block.ssrc) {
             slot.acknowledge();
             slot.reported.block(now, block);
             self.rtt = slot.reported.rtt.or(self.rtt);
+            let (rtt, sent) = (self.rtt.unwrap_or(FAR), slot.meter.rate());
+            return slot.limiter.reported(now, rtt, block.fraction_lost, sent);
         }
+        false
+    }
+
+    /// What the member can take of a picture, bit/s.
+    #[must_use]
+    pub fn appetite(&self) -> Option<u64> {
+        let lane = self.lane(Kind::Video);
+        let wish = lane.track.as_ref().and_then(|track| track.bandwidth);
+        let limit = lane.slot.as_ref().and_then(|slot| slot.limiter.limit());
+        let remb = Some(self.stats.remb).filter(|remb| *remb > 0);
+        [wish, limit, remb].into_iter().flatten().min()
     }
 
     /// The round trip to count with.

@@ -16,7 +16,7 @@ use super::{
     member::{Kind, Member, Stats},
     negotiated::Negotiated,
     report::Clock,
-    rtcp::{Item, items},
+    rtcp::{Block, Item, items},
     rtp::Packet,
     serve::{Desk, SOON, serve},
     source::Source,
@@ -182,10 +182,10 @@ impl Room {
                     ..
                 } => {
                     self.clock(now, at, ssrc, Clock { ntp, rtp, at: now });
-                    blocks.for_each(|block| self.members[at].reported(now, &block));
+                    blocks.for_each(|block| self.reported(now, at, &block));
                 }
                 Item::ReceiverReport { blocks, .. } => {
-                    blocks.for_each(|block| self.members[at].reported(now, &block));
+                    blocks.for_each(|block| self.reported(now, at, &block));
                 }
                 Item::Bye { ssrcs } => ssrcs.for_each(|ssrc| {
                     if let Some(source) = published(&mut self.members[at], ssrc) {
@@ -365,6 +365,22 @@ impl Room {
                 receiver.report_at = receiver.report_at.min(now + SOON);
                 self.wake.0 = self.wake.0.min(receiver.report_at);
             }
+        }
+    }
+
+    fn reported(&mut self, now: u64, at: usize, block: &Block) {
+        let kind = self.members[at].slot_kind(block.ssrc);
+        if !self.members[at].reported(now, block) || kind != Some(Kind::Video) {
+            return;
+        }
+        let slot = self.members[at].lane(Kind::Video).slot.as_ref();
+        if let Some(source) = slot
+            .and_then(|slot| slot.source)
+            .and_then(|id| self.find(id))
+        {
+            let publisher = &mut self.members[source];
+            publisher.report_at = publisher.report_at.min(now + SOON);
+            self.wake.0 = self.wake.0.min(publisher.report_at);
         }
     }
 

@@ -21,6 +21,10 @@ const AUDIO_WITH_LOSS: u64 = 5 * SECOND / 2;
 /// No transport-wide feedback is put behind more: it can be a kilobyte itself.
 const FULL: usize = 180;
 
+/// The slowest of so many receivers sets the pace. A broadcast is not held up by one viewer: that
+/// is for layers to solve.
+const FEW: usize = 3;
+
 /// Memory that is used again for each packet.
 #[derive(Debug, Default)]
 pub struct Desk {
@@ -81,7 +85,9 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
     for kind in Kind::BOTH {
         clocks[kind as usize] = slot_clock(now, kind, at, members);
     }
+    let limit = limit(at, members);
     let member = &mut members[at];
+    let budget = limit.and_then(|limit| member.told.tell(now, limit));
     let Some(sender) = sender(member) else {
         member.report_at = now + AUDIO_ONLY;
         return;
@@ -118,6 +124,9 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
             .filter_map(|(lane, _)| lane.slot.as_ref().map(|slot| slot.ssrc));
         writer.cname(ssrcs, CNAME);
     }
+    if let (Some(bitrate), Some(media)) = (budget, member.lane(Kind::Video).source.ssrc) {
+        writer.remb(sender, bitrate, &[media]);
+    }
     let video = member.shows() || clocks[Kind::Video as usize].is_some();
     let interval = match (video, lossy) {
         (true, _) => WITH_VIDEO,
@@ -127,6 +136,30 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
     // members that joined together do not report together for ever
     let apart = member.id.0 % 8 * (interval / 100);
     member.report_at = now + interval - apart;
+}
+
+/// What the receivers of a member's picture can take, with what it says besides; outer `None`: the
+/// member does not listen to REMB, or shows nothing.
+fn limit(at: usize, members: &[Member]) -> Option<Option<u64>> {
+    let member = &members[at];
+    let lane = member.lane(Kind::Video);
+    lane.sent()
+        .filter(|track| track.feedback.remb && lane.source.live)?;
+    let shown = |receiver: &&Member| {
+        let slot = receiver.lane(Kind::Video).slot.as_ref();
+        slot.is_some_and(|slot| slot.source == Some(member.id))
+    };
+    let receivers = members.iter().filter(shown);
+    if receivers.clone().count() > FEW {
+        return Some(None);
+    }
+    let speech = member.lane(Kind::Audio).source.meter.rate();
+    Some(
+        receivers
+            .filter_map(Member::appetite)
+            .min()
+            .map(|least| least + speech),
+    )
 }
 
 /// The slot's RTP timestamp for now, from its source's own reports.

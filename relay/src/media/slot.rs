@@ -5,8 +5,8 @@
 //! AES-GCM.
 
 use super::{
-    MemberId, cache::Parcel, nack::Answered, negotiated::Track, report::Reported, rtp::Header,
-    sequence, time::ticks, vp8,
+    MemberId, budget::Limiter, cache::Parcel, nack::Answered, negotiated::Track, report::Reported,
+    rtp::Header, sequence, source::Meter, time::ticks, vp8,
 };
 
 /// Stretches of numbers remembered: a stretch ends when the source changes or a packet of padding
@@ -55,6 +55,8 @@ pub struct Slot {
     /// A sender report told how its clock runs since the source last changed.
     pub synced: bool,
     pub answered: Answered,
+    pub meter: Meter,
+    pub limiter: Limiter,
     pub reported: Reported,
     pub packets: u32,
     pub octets: u32,
@@ -80,6 +82,8 @@ impl Slot {
             ssrc,
             synced: false,
             answered: Answered::default(),
+            meter: Meter::default(),
+            limiter: Limiter::default(),
             reported: Reported::default(),
             packets: 0,
             octets: 0,
@@ -293,7 +297,8 @@ impl Slot {
         self.repairs
     }
 
-    pub fn count(&mut self, octets: usize) {
+    pub fn count(&mut self, now: u64, octets: usize) {
+        self.meter.add(now, octets);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets as u32);
         self.answered.sent();

@@ -257,7 +257,7 @@ pub struct Meter {
 const HEADERS: usize = 20 + 8 + 12 + 10;
 
 impl Meter {
-    fn add(&mut self, now: u64, payload: usize) {
+    pub fn add(&mut self, now: u64, payload: usize) {
         let size = (payload + HEADERS) as u64;
         (self.packets, self.total) = (self.packets + 1, self.total + size);
         let passed = now.saturating_sub(self.since);

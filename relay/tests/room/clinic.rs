@@ -50,6 +50,9 @@ pub enum Told {
         came: u32,
         lost: u32,
     },
+    Remb {
+        bitrate: u64,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +155,7 @@ pub fn negotiated(who: MemberId) -> Negotiated {
             pli: !audio,
             fir: !audio,
             transport_cc: true,
-            remb: false,
+            remb: !audio,
         },
         local_ssrc: if audio {
             audio_slot(who)
@@ -432,7 +435,8 @@ fn told(packet: &[u8]) -> Vec<Told> {
                 let (came, lost) = feedback.tally();
                 told.push(Told::Feedback { came, lost });
             }
-            Item::Bye { .. } | Item::Remb { .. } => panic!("the relay does not send these"),
+            Item::Remb { bitrate } => told.push(Told::Remb { bitrate }),
+            Item::Bye { .. } => panic!("the relay does not send these"),
         }
     }
     told

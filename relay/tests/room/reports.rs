@@ -188,3 +188,60 @@ fn a_silent_room_wakes_seldom() {
     }
     assert!(wakes <= 20, "{wakes} in ten seconds");
 }
+
+#[test]
+fn the_doctor_sends_no_more_than_the_patient_can_take() {
+    let mut clinic = Clinic::with(&[DOCTOR]);
+    let mut village = negotiated(PATIENT);
+    village.video.as_mut().unwrap().bandwidth = Some(256_000);
+    clinic.joins(PATIENT, village);
+    clinic.admits(PATIENT);
+    let mut rembs = Vec::new();
+    for turn in 0..3_000_u32 {
+        clinic.speaks(DOCTOR, LOUD, &[1; 30]);
+        let picture = clinic.picture(DOCTOR, turn == 0, &[1; 480]);
+        clinic.sends(DOCTOR, &picture);
+        if turn.is_multiple_of(50) {
+            // from the tenth second to the twentieth a third is lost
+            let lossy = (500..1_000).contains(&turn);
+            clinic.reports(PATIENT, |writer| {
+                let fraction_lost = if lossy { 85 } else { 0 };
+                let ssrc = video_slot(PATIENT);
+                writer.receiver_report(
+                    1,
+                    &[Block {
+                        ssrc,
+                        fraction_lost,
+                        ..Block::default()
+                    }],
+                );
+            });
+        }
+        clinic.run(20);
+        rembs.extend(
+            clinic
+                .told(DOCTOR)
+                .into_iter()
+                .filter_map(|told| match told {
+                    Told::Remb { bitrate } => Some((turn / 50, bitrate)),
+                    _ => None,
+                }),
+        );
+    }
+    let at = |second: u32| {
+        rembs
+            .iter()
+            .rev()
+            .find(|(turn, _)| *turn <= second)
+            .unwrap()
+            .1
+    };
+    // speech of 32 kbit/s beside the picture
+    assert!(
+        (256_000..300_000).contains(&at(9)),
+        "what its page asked for: {rembs:?}"
+    );
+    assert!((50_000..90_000).contains(&at(19)), "{rembs:?}");
+    assert!((256_000..300_000).contains(&at(59)), "and back: {rembs:?}");
+    assert!(rembs.len() < 60);
+}

@@ -120,7 +120,7 @@ fn a_page_that_builds_its_sender_anew_goes_on_in_the_same_stream() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
     clinic.shows(PATIENT, true);
     let before = clinic.seen(DOCTOR).pop().unwrap();
-    let mut other = |clinic: &mut Clinic, key| {
+    let other = |clinic: &mut Clinic, key| {
         let mut packet = clinic.picture(PATIENT, key, b"other camera");
         packet[8..12].copy_from_slice(&0x0123_4567_u32.to_be_bytes());
         packet[2] = packet[2].wrapping_add(90);

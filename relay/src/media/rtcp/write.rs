@@ -1,10 +1,9 @@
 //! Writing: items one after the other into a buffer that is used again.
 
 use super::{
-    Block, NACK, PAYLOAD_FEEDBACK, PLI, RECEIVER_REPORT, SENDER_REPORT, SOURCE_DESCRIPTION,
-    TRANSPORT_FEEDBACK,
+    APPLICATION, BYE, Block, FIR, NACK, PAYLOAD_FEEDBACK, PLI, RECEIVER_REPORT, SENDER_REPORT,
+    SOURCE_DESCRIPTION, TRANSPORT_FEEDBACK,
 };
-use crate::media::rtcp::{BYE, FIR};
 
 /// A compound packet in the making. Its memory is kept from packet to packet.
 #[derive(Debug, Default)]
@@ -86,6 +85,20 @@ impl Writer {
         let start = self.feedback(PAYLOAD_FEEDBACK, FIR, sender, 0);
         self.bytes.extend(media.to_be_bytes());
         self.bytes.extend([count, 0, 0, 0]);
+        self.end(start);
+    }
+
+    /// The most bit/s the streams of `media` together are to have.
+    pub fn remb(&mut self, sender: u32, bitrate: u64, media: &[u32]) {
+        let start = self.feedback(PAYLOAD_FEEDBACK, APPLICATION, sender, 0);
+        self.bytes.extend(b"REMB");
+        let exponent = (64 - bitrate.leading_zeros()).saturating_sub(18);
+        let value = exponent << 18 | (bitrate >> exponent) as u32;
+        self.bytes
+            .extend((value | (media.len() as u32) << 24).to_be_bytes());
+        media
+            .iter()
+            .for_each(|ssrc| self.bytes.extend(ssrc.to_be_bytes()));
         self.end(start);
     }
 
@@ -180,6 +193,7 @@ mod tests {
         writer.nack(1, 9, [10, 11, 26, 27, 65_535, 0]);
         writer.pli(1, 9);
         writer.fir(1, 9, 3);
+        writer.remb(1, 256_000, &[9]);
         writer.bye(1);
         assert_eq!(writer.bytes().len() % 4, 0);
 
@@ -210,6 +224,10 @@ mod tests {
             panic!("the FIR")
         };
         assert_eq!(media.collect::<Vec<_>>(), [9]);
+        assert!(matches!(
+            found.next(),
+            Some(Item::Remb { bitrate: 256_000 })
+        ));
         let Some(Item::Bye { ssrcs }) = found.next() else {
             panic!("the BYE")
         };

@@ -1,0 +1,139 @@
+//! How much a publisher is to send at most, because its receivers cannot take more.
+//!
+//! RTCP ends at the relay, so a browser learns of its own uplink only. What is beyond us it hears as
+//! REMB (draft-alvestrand-rmcat-remb-03), which browsers obey beside transport-wide feedback: what a
+//! receiver asked for in its description or says by REMB, and less while it reports heavy loss.
+
+use super::time::{MILLISECOND, SECOND};
+
+/// More loss than this (of 256: 10 %) is congestion, less than the other (2 %) is not: the bounds of
+/// draft-ietf-rmcat-gcc-02 section 6.
+const HEAVY: u8 = 26;
+const LIGHT: u8 = 5;
+/// Below this a picture is worth nothing; the page decides whether there is to be one.
+const LEAST: u64 = 50_000;
+/// A limit as high as this is none.
+const PLENTY: u64 = 5_000_000;
+
+/// What a receiver's loss says about its link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limiter {
+    limit: Option<u64>,
+    changed: u64,
+}
+
+impl Limiter {
+    /// Bit/s at IP level.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// A report that `fraction` of 256 was lost while `sent` bit/s went out; `true`: less is to be
+    /// sent from now on.
+    pub fn reported(&mut self, now: u64, rtt: u64, fraction: u8, sent: u64) -> bool {
+        if sent == 0 || now.saturating_sub(self.changed) < 300 * MILLISECOND + rtt {
+            return false;
+        }
+        let before = self.limit.unwrap_or(sent).min(sent.max(LEAST));
+        match fraction {
+            lost if lost > HEAVY => {
+                let kept = 512 - u64::from(lost);
+                self.limit = Some((before * kept / 512).max(LEAST));
+                self.changed = now;
+                true
+            }
+            lost if lost < LIGHT => {
+                self.limit = self
+                    .limit
+                    .map(|limit| limit + limit / 12)
+                    .filter(|l| *l < PLENTY);
+                self.changed = now;
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a publisher was told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    bitrate: Option<u64>,
+    at: u64,
+}
+
+/// An RTCP packet may be lost.
+const REPEAT: u64 = 5 * SECOND;
+/// The answer of one who takes everything.
+const UNLIMITED: u64 = 1 << 30;
+
+impl Told {
+    /// The bitrate to tell now, if it is time; `None` as `bitrate`: no receiver has a limit.
+    pub fn tell(&mut self, now: u64, bitrate: Option<u64>) -> Option<u64> {
+        if bitrate.is_none() && self.bitrate.is_none() {
+            return None;
+        }
+        let bitrate = bitrate.unwrap_or(UNLIMITED);
+        let news = self
+            .bitrate
+            .is_none_or(|told| bitrate < told || bitrate > told + told / 20);
+        if !news && now.saturating_sub(self.at) < REPEAT {
+            return None;
+        }
+        *self = Self {
+            bitrate: Some(bitrate),
+            at: now,
+        };
+        Some(bitrate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: u64 = 100 * MILLISECOND;
+
+    #[test]
+    fn heavy_loss_lowers_the_limit_and_a_clean_link_raises_it() {
+        let mut limiter = Limiter::default();
+        assert!(!limiter.reported(SECOND, RTT, 0, 1_000_000));
+        assert_eq!(limiter.limit(), None);
+        assert!(limiter.reported(2 * SECOND, RTT, 128, 1_000_000));
+        assert_eq!(limiter.limit(), Some(750_000));
+        assert!(
+            !limiter.reported(2 * SECOND + RTT, RTT, 128, 1_000_000),
+            "the same loss"
+        );
+        assert!(!limiter.reported(3 * SECOND, RTT, 12, 750_000));
+        assert_eq!(limiter.limit(), Some(750_000), "some loss is life");
+        let mut now = 4 * SECOND;
+        while limiter.limit().is_some() {
+            now += SECOND;
+            limiter.reported(now, RTT, 0, 750_000);
+        }
+        assert!((20..40).contains(&(now / SECOND)), "back in half a minute");
+    }
+
+    #[test]
+    fn total_loss_leaves_a_trickle() {
+        let mut limiter = Limiter::default();
+        for turn in 1..100 {
+            limiter.reported(turn * SECOND, RTT, 255, 20_000);
+        }
+        assert_eq!(limiter.limit(), Some(LEAST));
+    }
+
+    #[test]
+    fn a_publisher_is_told_of_changes_and_now_and_then() {
+        let mut told = Told::default();
+        assert_eq!(told.tell(0, None), None);
+        assert_eq!(told.tell(SECOND, Some(256_000)), Some(256_000));
+        assert_eq!(told.tell(2 * SECOND, Some(260_000)), None);
+        assert_eq!(told.tell(3 * SECOND, Some(200_000)), Some(200_000));
+        assert_eq!(told.tell(9 * SECOND, Some(200_000)), Some(200_000));
+        assert_eq!(told.tell(10 * SECOND, None), Some(UNLIMITED));
+        assert_eq!(told.tell(11 * SECOND, None), None);
+    }
+}
