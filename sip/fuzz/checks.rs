@@ -11,8 +11,10 @@ use clinicall_sip::{
     sdp::{Sdp, edit},
 };
 
+pub type Check = fn(&[u8]);
+
 /// The check of every target by its name.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub const ALL: [(&str, Check); 7] = [
     ("message", message),
     ("uri", uri),
     ("sdp", sdp),

@@ -103,7 +103,7 @@ fn split(text: &str) -> Option<Parts<'_>> {
         rest = before;
     }
     if let Some((before, params)) = rest.split_once(';') {
-        if each_param(params).any(|(name, value)| name.is_empty() || value == Some("")) {
+        if !are_params(params) {
             return None;
         }
         parts.params = Some(params);
@@ -122,6 +122,21 @@ fn split(text: &str) -> Option<Parts<'_>> {
     };
     parts.host = host;
     is_host(host).then_some(parts)
+}
+
+/// More parameters than anybody writes; it keeps the search for doubles short.
+const MAX_PARAMS: usize = 64;
+
+/// No empty names or values, and no name twice (RFC 3261 section 19.1.1): two readers would pick
+/// different ones.
+fn are_params(params: &str) -> bool {
+    each_param(params).enumerate().all(|(at, (name, value))| {
+        let mut before = each_param(params).take(at);
+        at < MAX_PARAMS
+            && !name.is_empty()
+            && value != Some("")
+            && !before.any(|(other, _)| other.eq_ignore_ascii_case(name))
+    })
 }
 
 fn each_param(params: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
@@ -219,4 +234,119 @@ pub(super) fn escape_user(user: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_part_of_a_uri_is_found_and_printed() {
+        let text = "sips:doctor%20who:pw@clinic.example:5061;transport=ws;lr?subject=visit";
+        let it = uri(text);
+        assert_eq!(
+            (it.scheme.as_str(), it.user.as_str()),
+            ("sips", "doctor who")
+        );
+        assert_eq!(it.password.as_deref(), Some("pw"));
+        assert_eq!((it.host.as_str(), it.port), ("clinic.example", Some(5061)));
+        assert_eq!(
+            (it.param("TRANSPORT"), it.param("lr")),
+            (Some("ws"), Some(""))
+        );
+        assert_eq!(it.headers.as_deref(), Some("subject=visit"));
+        assert_eq!(it.to_string(), text);
+    }
+
+    #[test]
+    fn users_of_any_letters_are_escaped() {
+        let it = Uri::sip("Анна @ home", "Clinic.Example");
+        let text = "sip:%D0%90%D0%BD%D0%BD%D0%B0%20%40%20home@clinic.example";
+        assert_eq!(it.to_string(), text);
+        assert_eq!(uri(text), it);
+    }
+
+    #[test]
+    fn rfc_3261_section_19_1_4_examples() {
+        for (one, other) in [
+            (
+                "sip:%61lice@atlanta.com;transport=TCP",
+                "sip:alice@AtLanTa.CoM;Transport=tcp",
+            ),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            (
+                "sip:carol@chicago.com;security=on",
+                "sip:carol@chicago.com;newparam=5",
+            ),
+        ] {
+            assert!(
+                uri(one).same_as(&uri(other)) && uri(other).same_as(&uri(one)),
+                "{one}"
+            );
+        }
+        for (one, other) in [
+            (
+                "SIP:ALICE@AtLanTa.CoM;Transport=udp",
+                "sip:alice@AtLanTa.CoM;Transport=UDP",
+            ),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@192.0.2.4"),
+            (
+                "sip:carol@chicago.com;security=on",
+                "sip:carol@chicago.com;security=off",
+            ),
+            ("sip:alice@atlanta.com", "sips:alice@atlanta.com"),
+        ] {
+            assert!(
+                !uri(one).same_as(&uri(other)) && !uri(other).same_as(&uri(one)),
+                "{one}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        let many = format!("sip:a@b{}", ";x".repeat(65));
+        for bad in [
+            "",
+            "sip:",
+            "sip",
+            ":a",
+            "sip:@b",
+            "sip:a@",
+            "sip:a@b@c",
+            "sip:a@b:",
+            "sip:a@b:65536",
+            "sip:a@b;",
+            "sip:a@b;=1",
+            "sip:a@b;x=",
+            "sip:a@b;x=1;X=2",
+            "sip:a@[::1",
+            "sip:a@b c",
+            "sip:a@b>",
+            "sip:%4@b",
+            "sip:%ff@b",
+            "sip:a\n@b",
+            "1sip:a",
+            &many,
+        ] {
+            assert!(bad.parse::<Uri>().is_err(), "{bad}");
+            assert!(!is_uri(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_kept_whole() {
+        let tel = uri("TEL:+7-495;phone-context=ru");
+        assert_eq!(
+            (tel.scheme.as_str(), tel.host.as_str()),
+            ("tel", "+7-495;phone-context=ru")
+        );
+        assert_eq!(tel.to_string(), "tel:+7-495;phone-context=ru");
+    }
 }
