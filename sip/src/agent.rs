@@ -366,6 +366,18 @@ impl Agent {
         Some(Output::WakeAt(next))
     }
 
+    /// Calls that are not forgotten yet; those that say goodbye count as well. For gauges.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Transactions kept, waiting and lingering. For gauges.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// Time never goes back: a clock that does is taken to stand still.
     fn at(&mut self, now: Time) {
         self.wire.now = self.wire.now.max(now);

@@ -81,6 +81,9 @@ pub(super) struct Transactions {
 }
 
 impl Transactions {
+    pub(super) fn len(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
     pub(super) fn servers(&self) -> usize {
         self.servers.len()
     }

@@ -43,6 +43,25 @@ impl Agent {
         }
     }
 
+    /// Ends a call in whatever phase because the peer's side of the dialog is no more; an established
+    /// one gets its BYE only when `bye` says that somebody may still hear it.
+    pub(super) fn abandon(&mut self, call: &mut Call, ending: Ending, bye: bool) {
+        match &call.phase {
+            Phase::Calling(calling) => {
+                let tx = calling.tx;
+                self.transactions
+                    .cancel(&mut self.wire, tx, None, call.local_seq);
+                self.ended(call, ending, Phase::Over);
+            }
+            Phase::Ringing(_) => self.end_ringing(call, Status(480), &Headers::new(), ending),
+            _ if bye => self.leave(call, ending, None),
+            _ => {
+                self.drop_theirs(call);
+                self.ended(call, ending, Phase::Over);
+            }
+        }
+    }
+
     pub(super) fn send_bye(&mut self, call: &mut Call, reason: Option<String>) {
         let Some(mut request) = self.within(call, Method::Bye) else {
             call.phase = Phase::Over;

@@ -86,8 +86,9 @@ impl Transactions {
         };
         let key = client_key(&request.headers, request.method.as_str());
         wire.send_request(flow, &request);
+        let in_dialog = read::tag(&request.headers, "To").is_some();
         let state = if request.method == Method::Invite {
-            ClientState::Invite(InviteClient::start(wire, link))
+            ClientState::Invite(InviteClient::start(wire, link, in_dialog))
         } else {
             ClientState::Other(NonInviteClient::start(wire, link))
         };

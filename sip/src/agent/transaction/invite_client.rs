@@ -23,6 +23,10 @@ use crate::{
 /// Timer D on a transport that loses messages: how long a repeated final response may still come.
 const TIMER_D: Millis = Millis(32_000);
 
+/// How long a re-INVITE may stay unanswered after a provisional: a proxy's timer C (RFC 3261 section
+/// 16.6). The first INVITE of a call is bounded by how long the call may ring.
+const TIMER_C: Millis = Millis(180_000);
+
 #[derive(Debug)]
 enum State {
     Calling { interval: Millis },
@@ -34,10 +38,11 @@ enum State {
 #[derive(Debug)]
 pub(super) struct InviteClient {
     state: State,
+    in_dialog: bool,
 }
 
 impl InviteClient {
-    pub(super) fn start(wire: &mut Wire, link: Link) -> Self {
+    pub(super) fn start(wire: &mut Wire, link: Link, in_dialog: bool) -> Self {
         // Timer A only where messages get lost.
         if !link.reliable {
             wire.timers.set(link.id, Alarm::Resend, wire.now + T1);
@@ -45,6 +50,7 @@ impl InviteClient {
         wire.timers.set(link.id, Alarm::GiveUp, wire.now + T64);
         Self {
             state: State::Calling { interval: T1 },
+            in_dialog,
         }
     }
 
@@ -64,6 +70,10 @@ impl InviteClient {
                 if let State::Calling { .. } = self.state {
                     wire.timers.cancel_all(link.id);
                     self.state = State::Proceeding;
+                    if self.in_dialog {
+                        let limit = wire.now + TIMER_C;
+                        wire.timers.set(link.id, Alarm::GiveUp, limit);
+                    }
                 }
                 Verdict::Deliver
             }

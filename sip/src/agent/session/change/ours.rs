@@ -193,12 +193,11 @@ impl Agent {
             404 | 410 | 416 | 481 | 482 | 484 | 485 | 502 | 604
         ) {
             let ending = Ending::new(Cause::DialogError, By::Remote).with(status);
-            self.drop_theirs(call);
-            return self.ended(call, ending, Phase::Over);
+            return self.abandon(call, ending, false);
         }
         if status.0 == 408 {
             let ending = Ending::new(Cause::PeerVanished, By::System).with(status);
-            return self.leave(call, ending, None);
+            return self.abandon(call, ending, true);
         }
         if ours.offer.is_some() {
             self.wire.tell(Event::Changed {
