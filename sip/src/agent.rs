@@ -3,7 +3,7 @@
 //!
 //! Both the phone in the page (one flow) and the relay (one flow per socket) drive this type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     digest::Credentials,
@@ -284,6 +284,7 @@ pub struct Agent {
     transactions: Transactions,
     auth: Auth,
     calls: BTreeMap<u64, Box<Call>>,
+    calls_by_flow: BTreeSet<(Flow, u64)>,
     /// Calls by our own tag, which is random and so names one call.
     dialogs: BTreeMap<String, u64>,
     registrations: BTreeMap<u64, Binding>,
@@ -302,6 +303,7 @@ impl Agent {
             transactions: Transactions::default(),
             auth: Auth::default(),
             calls: BTreeMap::new(),
+            calls_by_flow: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             registrations: BTreeMap::new(),
             contacts: BTreeMap::new(),

@@ -7,6 +7,7 @@ mod ladders {
 
     mod basics;
     mod changes;
+    mod dialogs;
     mod early;
     mod forks;
     mod freeswitch;

@@ -35,7 +35,7 @@ impl Dialog {
             remote: headers.get("From")?.to_owned(),
             // RFC 2543 peers may have no tag; it compares as an empty one.
             remote_tag: read::tag(headers, "From").unwrap_or_default().to_owned(),
-            remote_seq: Some(read::cseq(headers)?.0),
+            remote_seq: Some(read::seq(headers)?),
             routes: headers.all("Record-Route").map(str::to_owned).collect(),
             target: contact(headers)?,
         })
@@ -71,7 +71,7 @@ impl Dialog {
 
     /// Takes the CSeq of a request; `false`: it is older than one that was here.
     pub(super) fn take_cseq(&mut self, headers: &Headers) -> bool {
-        let Some((seq, _)) = read::cseq(headers) else {
+        let Some(seq) = read::seq(headers) else {
             return false;
         };
         if self.remote_seq.is_some_and(|last| seq <= last) {
@@ -125,5 +125,5 @@ impl Dialog {
 }
 
 fn contact(headers: &Headers) -> Option<Uri> {
-    read::uri(headers.all("Contact").next()?).filter(|uri| uri.scheme != "*")
+    read::uri(headers.first("Contact")?).filter(|uri| uri.scheme != "*")
 }

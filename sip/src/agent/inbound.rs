@@ -53,11 +53,11 @@ impl Agent {
 
     fn request_came(&mut self, flow: Flow, request: Request) {
         let headers = &request.headers;
-        let well_formed = read::cseq(headers)
-            .is_some_and(|(_, method)| method == request.method.as_str())
+        let well_formed = headers
+            .cseq()
+            .is_some_and(|cseq| cseq.method == request.method)
             && headers
-                .all("Via")
-                .next()
+                .first("Via")
                 .is_some_and(|top| read::via(top).is_some())
             && ["To", "From", "Call-ID"]
                 .iter()
@@ -248,7 +248,7 @@ impl Agent {
                 });
             }
             Purpose::Register(id) => {
-                let cseq = read::cseq(&client.request.headers).unwrap_or_default().0;
+                let cseq = read::seq(&client.request.headers).unwrap_or_default();
                 self.register_failed(id, cseq, lost);
             }
             Purpose::Prack(_) | Purpose::Nobody => {}
@@ -313,7 +313,7 @@ impl Agent {
             }
             Purpose::Sent(_) | Purpose::Nobody => {
                 // Outside calls the next number is ours alone; within one it must not collide.
-                let (old, _) = read::cseq(&request.headers).unwrap_or_default();
+                let old = read::seq(&request.headers).unwrap_or_default();
                 let tag = read::tag(&request.headers, "From").unwrap_or_default();
                 let call = self.dialogs.get(tag).and_then(|id| self.calls.get_mut(id));
                 let cseq = call.map_or(old + 1, |call| call.next_seq());

@@ -1,4 +1,7 @@
-//! The few header values the agent itself reads, taken apart where they stand.
+//! The few header values that are read for every message, taken apart where they stand.
+//!
+//! The typed views of [`crate::header`] build a URI to tell a tag; finding a transaction or a dialog
+//! needs neither the URI nor a copy.
 
 use crate::{
     message::{Headers, Method},
@@ -67,12 +70,9 @@ pub(super) fn tag<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     param(headers.get(name)?, "tag").filter(|tag| !tag.is_empty())
 }
 
-/// CSeq: the number and the method's name.
-pub(super) fn cseq(headers: &Headers) -> Option<(u32, &str)> {
-    let (number, method) = headers.get("CSeq")?.split_once(char::is_whitespace)?;
-    // RFC 3261 section 8.1.1.5: less than 2**31.
-    let number = number.trim().parse().ok().filter(|n| *n < 1 << 31)?;
-    Some((number, method.trim()))
+/// The number of CSeq.
+pub(super) fn seq(headers: &Headers) -> Option<u32> {
+    headers.cseq().map(|cseq| cseq.number)
 }
 
 /// Via: its sent-by and branch.
@@ -81,13 +81,6 @@ pub(super) fn via(value: &str) -> Option<(&str, &str)> {
     let sent_by = head.rsplit(char::is_whitespace).next()?;
     let branch = param(value, "branch").unwrap_or("");
     (!sent_by.is_empty()).then_some((sent_by, branch))
-}
-
-/// Whether a comma list such as Supported or Allow names this token.
-pub(super) fn lists(headers: &Headers, name: &str, token: &str) -> bool {
-    headers
-        .all(name)
-        .any(|value| value.eq_ignore_ascii_case(token))
 }
 
 /// The number at the start of a value: `Retry-After: 5 (busy)`, `Session-Expires: 90;refresher=uac`.
@@ -110,20 +103,17 @@ pub(super) fn description(headers: &Headers, body: &[u8]) -> Option<String> {
 
 /// Whether the body, if any, is one we read: `application/sdp`, unencoded.
 pub(super) fn is_description(headers: &Headers) -> bool {
-    let kind = headers.get("Content-Type").unwrap_or("application/sdp");
     let plain = headers
         .get("Content-Encoding")
         .is_none_or(|coding| coding.eq_ignore_ascii_case("identity"));
-    plain && split(kind).0.trim().eq_ignore_ascii_case("application/sdp")
+    plain && headers.content_type().is_none_or(|kind| kind.is_sdp())
 }
 
-/// Reason (RFC 3326): cause and text of its SIP or Q.850 value.
+/// Reason (RFC 3326): the SIP status and the text of the first value.
 pub(super) fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
-    let value = headers.all("Reason").next()?;
-    let sip = split(value).0.trim().eq_ignore_ascii_case("SIP");
-    let cause = param(value, "cause").and_then(|cause| cause.parse().ok());
-    let text = param(value, "text").unwrap_or("").to_owned();
-    Some((cause.filter(|_| sip), text))
+    let reason = headers.reasons().into_iter().next()?;
+    let is_sip = reason.protocol.eq_ignore_ascii_case("SIP");
+    Some((reason.cause.filter(|_| is_sip), reason.text))
 }
 
 /// Whether the method of a request is one that the agent knows (and lists in Allow).
@@ -157,6 +147,6 @@ mod tests {
         assert_eq!(uri(">a<"), None);
         let mut headers = Headers::new();
         headers.push("CSeq", "4294967297 INVITE");
-        assert_eq!(cseq(&headers), None);
+        assert_eq!(seq(&headers), None);
     }
 }

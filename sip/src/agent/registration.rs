@@ -85,8 +85,7 @@ impl Agent {
         let outbound = binding.what.instance.is_some() && binding.what.reg_id.is_some();
         let mut contact = self.wire.contact(flow);
         if outbound {
-            contact.truncate(contact.len() - 1);
-            contact.push_str(";ob>");
+            contact = with_ob(contact);
         }
         if let Some(reg_id) = binding.what.reg_id.filter(|_| outbound) {
             contact.push_str(&[";reg-id=", &reg_id.to_string()].concat());
@@ -110,7 +109,7 @@ impl Agent {
             return;
         };
         let headers = &response.headers;
-        if read::cseq(headers).is_none_or(|(cseq, _)| cseq != binding.cseq) {
+        if read::seq(headers) != Some(binding.cseq) {
             return;
         }
         let registration = Registration(id);
@@ -136,10 +135,17 @@ impl Agent {
                 .and_then(|contact| read::param(contact, "pub-gruu"))
                 .and_then(|gruu| gruu.parse().ok());
             let flow = binding.flow;
+            let outbound = binding.what.reg_id.is_some()
+                && (headers.lists("Require", "outbound") || headers.lists("Supported", "outbound"));
             match &gruu {
                 // RFC 5627 section 4.4: the GRUU is the Contact of what we send from now on.
                 Some(gruu) => {
                     let contact = ["<", &gruu.to_string(), ">"].concat();
+                    self.contacts.insert(flow, contact);
+                }
+                None if outbound => {
+                    // RFC 5626 section 4.3: dialogs, too, come back by this very flow.
+                    let contact = with_ob(own);
                     self.contacts.insert(flow, contact);
                 }
                 None => {
@@ -269,6 +275,12 @@ impl Agent {
             self.wire.tell(Event::Unregistered { registration });
         }
     }
+}
+
+fn with_ob(mut contact: String) -> String {
+    contact.truncate(contact.len() - 1);
+    contact.push_str(";ob>");
+    contact
 }
 
 /// Our own binding among those a registrar lists: by instance, else by address, else the only one.

@@ -36,6 +36,8 @@ use timer::SessionTimer;
 pub(super) struct Call {
     pub(super) id: u64,
     pub(super) flow: Flow,
+    /// Under which flow the agent lists it.
+    listed: Option<Flow>,
     phase: Phase,
     /// Confirmed, or that of the callee from the first moment. A caller's early ones are in
     /// [`Calling`].
@@ -52,6 +54,8 @@ pub(super) struct Call {
     ours: Option<Ours>,
     /// An offer that waits until nothing else is under way.
     wanted: Option<String>,
+    /// How often it was tried already.
+    tries: u8,
     theirs: Option<Theirs>,
     unacked: Option<Unacked>,
     pub(super) credentials: Option<Arc<Credentials>>,
@@ -95,14 +99,14 @@ impl Peer {
     /// A message without these headers takes nothing back.
     fn learn(&mut self, headers: &Headers) {
         if headers.get("Allow").is_some() {
-            self.update = read::lists(headers, "Allow", "UPDATE");
+            self.update = headers.lists("Allow", "UPDATE");
         }
         if headers.get("Supported").is_some() {
-            self.timer = read::lists(headers, "Supported", "timer");
-            self.reliable = read::lists(headers, "Supported", "100rel");
+            self.timer = headers.lists("Supported", "timer");
+            self.reliable = headers.lists("Supported", "100rel");
         }
-        self.reliable |= read::lists(headers, "Require", "100rel");
-        self.timer |= read::lists(headers, "Require", "timer");
+        self.reliable |= headers.lists("Require", "100rel");
+        self.timer |= headers.lists("Require", "timer");
     }
 }
 
@@ -111,6 +115,7 @@ impl Call {
         Box::new(Self {
             id,
             flow,
+            listed: None,
             phase,
             dialog: None,
             local_tag,
@@ -122,6 +127,7 @@ impl Call {
             timer: SessionTimer::default(),
             ours: None,
             wanted: None,
+            tries: 0,
             theirs: None,
             unacked: None,
             credentials: None,
@@ -215,8 +221,19 @@ impl Agent {
         self.calls.remove(&call.0).ok_or(Refused::NoSuchCall)
     }
 
-    pub(super) fn put(&mut self, call: Box<Call>) {
-        if let Phase::Over = call.phase {
+    pub(super) fn put(&mut self, mut call: Box<Call>) {
+        let over = matches!(call.phase, Phase::Over);
+        let flow = (!over).then_some(call.flow);
+        if call.listed != flow {
+            if let Some(old) = call.listed {
+                self.calls_by_flow.remove(&(old, call.id));
+            }
+            if let Some(new) = flow {
+                self.calls_by_flow.insert((new, call.id));
+            }
+            call.listed = flow;
+        }
+        if over {
             self.wire.timers.cancel_all(call.id);
             self.dialogs.remove(&call.local_tag);
         } else {

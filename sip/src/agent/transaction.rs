@@ -1,7 +1,7 @@
 //! The transaction layer (RFC 3261 section 17, RFC 6026): which message belongs to which
 //! transaction, and what is told to whoever uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Flow, timers::Alarm, wire::Wire};
 use crate::message::Response;
@@ -76,6 +76,8 @@ pub(super) struct Transactions {
     servers: BTreeMap<u64, Server>,
     /// `c`, `s` or `m` (merged requests) and what identifies the transaction there.
     index: BTreeMap<String, u64>,
+    /// Client and server transactions of each flow.
+    by_flow: BTreeSet<(Flow, u64)>,
     /// Server transactions that wait for an answer of ours.
     waiting: usize,
 }
@@ -141,6 +143,7 @@ impl Transactions {
         wire.timers.cancel_all(id);
         let client = self.clients.remove(&id)?;
         self.index.remove(&client.key);
+        self.by_flow.remove(&(client.link.flow, id));
         Some(client)
     }
 
@@ -152,43 +155,27 @@ impl Transactions {
             }
             self.index.remove(&server.key);
             self.index.remove(&server.merge_key);
+            self.by_flow.remove(&(server.link.flow, id));
         }
     }
 
     /// Ends every transaction of a closed flow; gives the client ones that still waited.
     pub(super) fn closed(&mut self, wire: &mut Wire, flow: Flow) -> Vec<Client> {
-        let servers: Vec<u64> = self.of(flow, false);
-        for id in servers {
-            self.forget_server(wire, id);
-        }
         let mut failed = Vec::new();
-        for id in self.of(flow, true) {
-            if let Some(client) = self.forget_client(wire, id) {
-                let waits = match &client.state {
-                    ClientState::Invite(machine) => machine.waits(),
-                    ClientState::Other(machine) => machine.waits(),
-                };
-                if waits {
-                    failed.push(client);
-                }
+        for id in of_flow(&self.by_flow, flow) {
+            self.forget_server(wire, id);
+            if let Some(client) = self.forget_client(wire, id)
+                && client.waits()
+            {
+                failed.push(client);
             }
         }
         failed
     }
+}
 
-    fn of(&self, flow: Flow, clients: bool) -> Vec<u64> {
-        if clients {
-            let own = self
-                .clients
-                .iter()
-                .filter(|(_, client)| client.link.flow == flow);
-            own.map(|(id, _)| *id).collect()
-        } else {
-            let own = self
-                .servers
-                .iter()
-                .filter(|(_, server)| server.link.flow == flow);
-            own.map(|(id, _)| *id).collect()
-        }
-    }
+/// Everything listed under a flow.
+pub(super) fn of_flow(list: &BTreeSet<(Flow, u64)>, flow: Flow) -> Vec<u64> {
+    let all = list.range((flow, 0)..=(flow, u64::MAX));
+    all.map(|(_, id)| *id).collect()
 }

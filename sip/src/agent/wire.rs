@@ -205,9 +205,7 @@ pub(super) fn skeleton(headers: &Headers) -> Headers {
         "CSeq",
         "Timestamp",
     ] {
-        for value in headers.all(name) {
-            kept.push(name, value);
-        }
+        kept.copy(headers, name);
     }
     kept
 }

@@ -196,3 +196,47 @@ fn a_callees_challenge_is_never_answered_without_credentials() {
     clinic.run_until_quiet();
     insta::assert_snapshot!(clinic.ladder());
 }
+
+#[test]
+fn a_silent_registrar_is_asked_again_and_again_less_often() {
+    let mut clinic = clinic();
+    clinic.silence("patient", "registrar");
+    clinic.register("patient", "registrar", |_| {});
+    clinic.run_for(200_000);
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn with_outbound_the_contact_of_calls_comes_back_by_the_same_flow() {
+    let mut clinic = clinic();
+    clinic.register("patient", "registrar", |what| {
+        what.instance = Some("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned());
+        what.reg_id = Some(1);
+    });
+    clinic.run_for(50);
+    answer(
+        &mut clinic,
+        200,
+        &[("Require", "outbound"), ("Expires", "600")],
+    );
+    clinic.call("patient", "registrar");
+    clinic.run_for(50);
+    let invite = clinic.read_request("registrar");
+    assert_eq!(
+        invite.headers.get("Contact"),
+        Some("<sip:me@p1.invalid;transport=ws;ob>")
+    );
+}
+
+#[test]
+fn leaving_while_the_registration_is_still_under_way() {
+    let mut clinic = clinic();
+    let registration = clinic.register("patient", "registrar", |_| {});
+    let now = clinic.now;
+    clinic.agent("patient").unregister(now, registration);
+    clinic.run_for(50);
+    answer(&mut clinic, 200, &[("Expires", "600")]);
+    answer(&mut clinic, 200, &[]);
+    clinic.run_until_quiet();
+    insta::assert_snapshot!(clinic.ladder());
+}

@@ -60,7 +60,7 @@ impl Agent {
         let ringing = Ringing {
             tx,
             offered: offer.is_some(),
-            must: read::lists(&request.headers, "Require", "100rel"),
+            must: request.headers.lists("Require", "100rel"),
             reliable: Reliable::default(),
             preview: None,
             done: false,
@@ -161,7 +161,7 @@ impl Agent {
             return;
         };
         let (flow, direct) = (server.flow(), server.direct);
-        let cseq = read::cseq(&server.skeleton).unwrap_or_default().0;
+        let cseq = read::seq(&server.skeleton).unwrap_or_default();
         self.capabilities(&mut response.headers);
         if let Some(session) = session {
             if session.ends_with("uac") && call.peer.timer {
@@ -209,7 +209,7 @@ impl Agent {
         let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
-        let cseq = read::cseq(&request.headers).unwrap_or_default().0;
+        let cseq = read::seq(&request.headers).unwrap_or_default();
         let known = call.dialog_of(&request.headers).is_some();
         if known && let Some(unacked) = call.unacked.take_if(|unacked| unacked.cseq == cseq) {
             self.wire.timers.cancel(id, Alarm::Resend200);

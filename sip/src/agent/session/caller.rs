@@ -77,7 +77,7 @@ impl Agent {
         call.local_seq = 1;
         call.credentials = invite.credentials.map(Arc::new);
         call.timer.start(&self.config);
-        call.timer.ask(headers, None);
+        call.timer.ask(headers, false);
         if let Some(offer) = &invite.offer {
             wire::describe(headers, &mut request.body, offer);
         }
@@ -241,7 +241,7 @@ impl Agent {
             return;
         };
         let (flow, login) = (client.flow(), client.login.clone());
-        let Some((cseq, _)) = read::cseq(&response.headers) else {
+        let Some(cseq) = read::seq(&response.headers) else {
             return;
         };
         let Some(dialog) = Dialog::of_response(&response.headers, &client.request.uri) else {
@@ -272,7 +272,7 @@ impl Agent {
             {
                 let mut request = client.request.clone();
                 let mut again = client.again();
-                call.timer.ask(&mut request.headers, None);
+                call.timer.ask(&mut request.headers, false);
                 let cseq = call.next_seq();
                 // The nonce may be used again, its count may not.
                 again.login = self.login(call.flow, &mut request, call.credentials.as_ref());

@@ -12,6 +12,9 @@ pub(super) struct Ours {
     /// The application's offer; a refresh has none.
     offer: Option<String>,
     retries: u8,
+    /// The last reliable provisional taken in order, and the answer that came in one.
+    rseq: Option<u64>,
+    early: Option<String>,
 }
 
 /// A change of the peer's that waits for the application.

@@ -57,7 +57,7 @@ impl Agent {
             call.peer.learn(&response.headers);
             let early = &mut calling.early[at];
             let rseq = read::number(&response.headers, "RSeq");
-            let reliable = rseq.filter(|_| read::lists(&response.headers, "Require", "100rel"));
+            let reliable = rseq.filter(|_| response.headers.lists("Require", "100rel"));
             if let Some(rseq) = reliable {
                 // RFC 3262 section 4: in order, each once; a lost PRACK is its transaction's to repeat.
                 if early.rseq.is_some_and(|last| rseq != last + 1) {
@@ -135,12 +135,16 @@ impl Agent {
         let mut request = early
             .dialog
             .request(&mut self.wire, flow, Method::Prack, cseq);
-        let rack = [&rseq.to_string(), " ", &invite.to_string(), " INVITE"].concat();
-        request.headers.push("RAck", rack);
+        request.headers.push("RAck", rack(rseq, invite));
         if let Some(answer) = answer {
             early.agreed = true;
             wire::describe(&mut request.headers, &mut request.body, answer);
         }
         self.dispatch(call, request, Purpose::Prack(call.id));
     }
+}
+
+/// RAck of a PRACK: which provisional of which INVITE.
+pub(super) fn rack(rseq: u64, invite: u32) -> String {
+    [&rseq.to_string(), " ", &invite.to_string(), " INVITE"].concat()
 }

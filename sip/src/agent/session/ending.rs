@@ -2,7 +2,11 @@
 
 use super::{Call, Phase};
 use crate::{
-    agent::{Agent, By, Cause, Ending, Flow, timers::Alarm, transaction::Purpose},
+    agent::{
+        Agent, By, Cause, Ending, Flow,
+        timers::Alarm,
+        transaction::{Purpose, of_flow},
+    },
     message::{Headers, Method, Request, Status},
 };
 
@@ -99,9 +103,7 @@ impl Agent {
 
     /// The flow went away: a call that is not established cannot go on.
     pub(in crate::agent) fn calls_lost(&mut self, flow: Flow) {
-        let affected = self.calls.iter().filter(|(_, call)| call.flow == flow);
-        let ids: Vec<u64> = affected.map(|(id, _)| *id).collect();
-        for id in ids {
+        for id in of_flow(&self.calls_by_flow, flow) {
             let Some(mut call) = self.calls.remove(&id) else {
                 continue;
             };

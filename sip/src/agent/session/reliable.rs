@@ -167,11 +167,11 @@ impl Agent {
             Phase::Ringing(ringing) => self
                 .transactions
                 .server(ringing.tx)
-                .and_then(|server| read::cseq(&server.skeleton)),
+                .and_then(|server| read::seq(&server.skeleton)),
             _ => None,
         };
         let matches = match (&call.phase, invite_seq) {
-            (Phase::Ringing(ringing), Some((seq, _))) => {
+            (Phase::Ringing(ringing), Some(seq)) => {
                 let expected = [
                     &ringing.reliable.rseq.to_string(),
                     " ",

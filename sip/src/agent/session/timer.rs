@@ -27,25 +27,26 @@ impl SessionTimer {
         self.wish = (config.session_expires.0 / 1000).max(self.min);
     }
 
-    /// Writes our wish into a request. `refresher`: who refreshes now, kept in a refresh (section 7.4).
-    pub(super) fn ask(&self, headers: &mut Headers, refresher: Option<bool>) {
-        let mut value = self.wish.to_string();
-        match refresher {
-            Some(true) => value.push_str(";refresher=uac"),
-            Some(false) => value.push_str(";refresher=uas"),
-            None => {}
+    /// Writes our wish into a request; one that refreshes keeps what was agreed, and who refreshes
+    /// (section 7.4).
+    pub(super) fn ask(&self, headers: &mut Headers, refresh: bool) {
+        let mut value = if refresh {
+            self.interval.max(self.min)
+        } else {
+            self.wish
+        }
+        .to_string();
+        if refresh {
+            let who = if self.ours {
+                ";refresher=uac"
+            } else {
+                ";refresher=uas"
+            };
+            value.push_str(who);
         }
         headers.set("Session-Expires", value);
         if self.min > FLOOR {
             headers.set("Min-SE", self.min.to_string());
-        }
-    }
-
-    pub(super) const fn refresher(&self) -> Option<bool> {
-        if self.interval == 0 {
-            None
-        } else {
-            Some(self.ours)
         }
     }
 
@@ -58,6 +59,9 @@ impl SessionTimer {
         }
         self.min = self.min.max(min);
         self.wish = self.wish.max(min);
+        if self.interval > 0 {
+            self.interval = self.interval.max(min);
+        }
         true
     }
 

@@ -50,6 +50,13 @@ impl Client {
     pub(in crate::agent) const fn flow(&self) -> Flow {
         self.link.flow
     }
+    /// Whether its user still hopes for a final response.
+    pub(super) const fn waits(&self) -> bool {
+        match &self.state {
+            ClientState::Invite(machine) => machine.waits(),
+            ClientState::Other(machine) => machine.waits(),
+        }
+    }
     pub(in crate::agent) const fn is_canceled(&self) -> bool {
         self.cancel.is_some()
     }
@@ -93,6 +100,7 @@ impl Transactions {
             ClientState::Other(NonInviteClient::start(wire, link))
         };
         self.index.insert(key.clone(), id);
+        self.by_flow.insert((flow, id));
         let client = Client {
             link,
             key,
@@ -117,10 +125,13 @@ impl Transactions {
         wire: &mut Wire,
         response: Response,
     ) -> Report {
-        let Some((_, method)) = read::cseq(&response.headers) else {
+        let Some(cseq) = response.headers.cseq() else {
             return Report::Nothing;
         };
-        let Some(&id) = self.index.get(&client_key(&response.headers, method)) else {
+        let Some(&id) = self
+            .index
+            .get(&client_key(&response.headers, cseq.method.as_str()))
+        else {
             return Report::Nothing;
         };
         let Some(client) = self.clients.get_mut(&id) else {
@@ -224,14 +235,10 @@ impl Transactions {
 /// (RFC 3261 sections 9.1 and 17.1.1.3).
 fn same_transaction(invite: &Request, method: Method) -> Request {
     let mut headers = Headers::new();
-    headers.push("Via", invite.headers.all("Via").next().unwrap_or_default());
-    for name in ["Max-Forwards", "To", "From", "Call-ID"] {
-        headers.push(name, invite.headers.get(name).unwrap_or_default());
+    for name in ["Via", "Max-Forwards", "To", "From", "Call-ID", "Route"] {
+        headers.copy(&invite.headers, name);
     }
-    for route in invite.headers.all("Route") {
-        headers.push("Route", route);
-    }
-    let (cseq, _) = read::cseq(&invite.headers).unwrap_or_default();
+    let cseq = read::seq(&invite.headers).unwrap_or_default();
     headers.push("CSeq", [&cseq.to_string(), " ", method.as_str()].concat());
     Request {
         method,

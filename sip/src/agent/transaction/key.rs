@@ -8,8 +8,7 @@ use crate::{
 /// RFC 3261 section 17.1.3: the branch of the top Via and the method of CSeq.
 pub(super) fn client_key(headers: &Headers, method: &str) -> String {
     let branch = headers
-        .all("Via")
-        .next()
+        .first("Via")
         .and_then(read::via)
         .map_or("", |(_, branch)| branch);
     ["c", branch, " ", method].concat()
@@ -20,7 +19,7 @@ pub(super) fn client_key(headers: &Headers, method: &str) -> String {
 /// connection cannot reach a transaction by guessing its branch.
 pub(super) fn server_key(flow: Flow, request: &Request) -> String {
     let headers = &request.headers;
-    let top = headers.all("Via").next().unwrap_or_default();
+    let top = headers.first("Via").unwrap_or_default();
     let (sent_by, branch) = read::via(top).unwrap_or_default();
     let method = match request.method {
         Method::Ack | Method::Cancel => "INVITE",
@@ -30,7 +29,7 @@ pub(super) fn server_key(flow: Flow, request: &Request) -> String {
     if branch.starts_with("z9hG4bK") {
         return ["s", &flow, " ", branch, " ", sent_by, " ", method].concat();
     }
-    let (cseq, _) = read::cseq(headers).unwrap_or_default();
+    let cseq = read::seq(headers).unwrap_or_default();
     let from = read::tag(headers, "From").unwrap_or_default();
     let call_id = headers.get("Call-ID").unwrap_or_default();
     [

@@ -110,6 +110,7 @@ impl Transactions {
             ServerState::Other(NonInviteServer::default())
         };
         self.index.insert(key.clone(), id);
+        self.by_flow.insert((flow, id));
         if !merge_key.is_empty() {
             self.index.insert(merge_key.clone(), id);
         }

@@ -4,7 +4,7 @@ use super::Ours;
 use crate::{
     agent::{
         Agent, By, Cause, Ending, Event, Refused, read,
-        session::{Call, Phase},
+        session::{Call, Phase, early::rack},
         timers::Alarm,
         transaction::Purpose,
         wire,
@@ -31,6 +31,7 @@ impl Agent {
             return Err(Refused::WrongState);
         }
         call.wanted = Some(offer);
+        call.tries = 0;
         self.next_change(call);
         Ok(())
     }
@@ -44,7 +45,7 @@ impl Agent {
         if let Some(offer) = call.wanted.take() {
             self.wire.timers.cancel(call.id, Alarm::Glare);
             let update = !matches!(call.phase, Phase::Talking);
-            self.send_change(call, update, Some(offer), 0);
+            self.send_change(call, update, Some(offer), call.tries);
         }
     }
 
@@ -60,7 +61,7 @@ impl Agent {
         let cseq = call.local_seq;
         self.capabilities(&mut request.headers);
         if call.timer.interval > 0 {
-            call.timer.ask(&mut request.headers, call.timer.refresher());
+            call.timer.ask(&mut request.headers, true);
         }
         // A refresh by re-INVITE repeats the description in force; by UPDATE it needs none.
         let sdp = if update {
@@ -76,6 +77,8 @@ impl Agent {
             cseq,
             offer,
             retries,
+            rseq: None,
+            early: None,
         });
         self.dispatch(call, request, Purpose::Change(call.id));
     }
@@ -104,7 +107,7 @@ impl Agent {
 
     pub(in crate::agent) fn change_response(&mut self, id: u64, tx: u64, response: &Response) {
         let status = response.status;
-        let cseq = read::cseq(&response.headers).unwrap_or_default().0;
+        let cseq = read::seq(&response.headers).unwrap_or_default();
         let is_invite = self
             .transactions
             .client(tx)
@@ -116,8 +119,8 @@ impl Agent {
             return;
         };
         if status.is_provisional() {
-            self.put(call);
-            return;
+            self.change_progress(&mut call, cseq, response);
+            return self.put(call);
         }
         let ours = call.ours.take_if(|ours| ours.cseq == cseq);
         if status.is_success() && is_invite {
@@ -143,8 +146,37 @@ impl Agent {
         self.put(call);
     }
 
+    /// A reliable provisional to a re-INVITE is acknowledged as any other; the answer may come in it
+    /// alone (RFC 3262 section 5).
+    fn change_progress(&mut self, call: &mut Call, cseq: u32, response: &Response) {
+        let headers = &response.headers;
+        let rseq = read::number(headers, "RSeq").filter(|_| headers.lists("Require", "100rel"));
+        let ours = call
+            .ours
+            .as_mut()
+            .filter(|ours| ours.cseq == cseq && !ours.update);
+        let (Some(rseq), Some(ours)) = (rseq, ours) else {
+            return;
+        };
+        if ours.rseq.is_some_and(|last| rseq != last + 1) {
+            return;
+        }
+        ours.rseq = Some(rseq);
+        let sdp = read::description(headers, &response.body);
+        if ours.early.is_none() {
+            ours.early = sdp;
+        }
+        let Some(mut prack) = self.within(call, Method::Prack) else {
+            return;
+        };
+        prack.headers.push("RAck", rack(rseq, cseq));
+        self.dispatch(call, prack, Purpose::Prack(call.id));
+    }
+
     fn changed(&mut self, call: &mut Call, ours: Ours, response: &Response) {
-        let sdp = read::description(&response.headers, &response.body);
+        let sdp = ours
+            .early
+            .or_else(|| read::description(&response.headers, &response.body));
         if ours.update
             && let Some(dialog) = call.dialog_of_response(&response.headers)
         {
@@ -178,6 +210,7 @@ impl Agent {
             let at = self.wire.now + delay;
             if ours.offer.is_some() {
                 call.wanted = ours.offer;
+                call.tries = ours.retries + 1;
                 self.wire.timers.set(call.id, Alarm::Glare, at);
             } else {
                 self.wire.timers.set(call.id, Alarm::Refresh, at);
