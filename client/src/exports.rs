@@ -136,8 +136,11 @@ impl Call {
     pub fn accept(&self, media: &JsValue) -> Result<(), JsValue> {
         self.call.accept(&read_media(media)).map_err(error_object)
     }
-    pub fn reject(&self, status: Option<u16>) -> Result<(), JsValue> {
-        self.call.reject(status).map_err(error_object)
+    pub fn reject(&self, how: &JsValue) -> Result<(), JsValue> {
+        let busy = read(how, "busy").is_truthy().then_some(486);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let status = how.as_f64().map(|status| status as u16);
+        self.call.reject(status.or(busy)).map_err(error_object)
     }
     pub fn hangup(&self) {
         self.call.hangup();

@@ -1,0 +1,250 @@
+/**
+ * Video visits in a page.
+ *
+ * ```js
+ * import { connect } from "clinicall";
+ *
+ * const phone = await connect({ server: "wss://visits.example/sip", user: "2", password: "..." });
+ * phone.onIncoming  = (call) => call.accept({ video: true });      // or call.reject()
+ * phone.onConnected = (call) => { video.srcObject = call.remote; };
+ * phone.onHangup    = (call, reason) => console.log(reason.cause, reason.text);
+ * const call = phone.call("3", { video: true });
+ * ```
+ */
+
+/** Connects to a server and logs in. Rejects with a {@link ClinicallError}. */
+export function connect(options: Options): Promise<Phone>;
+
+/**
+ * Fetches and compiles the phone's WebAssembly, which the first {@link connect} does otherwise.
+ *
+ * @param module Where it is, when your build puts it elsewhere than beside this package's own code.
+ */
+export function load(module?: URL | string | Request | Response | BufferSource | WebAssembly.Module): Promise<void>;
+
+/** How to connect: to a Clinicall relay as `user`, or to any SIP server as `uri`. */
+export type Options = Connection & (RelayUser | SipUser);
+
+export interface RelayUser {
+  /** Your own id of the person; others call this. */
+  user: string | number;
+  uri?: undefined;
+}
+
+export interface SipUser {
+  /** `sip:1000@pbx.example`, for FreeSWITCH, Asterisk, Kamailio and others. */
+  uri: string;
+  user?: undefined;
+}
+
+export interface Connection {
+  /** `wss://visits.example/sip`. */
+  server: string;
+  password: string;
+  /** The name the other side sees. */
+  name?: string;
+  /** The most that sound and picture may take, each way. Without it there is no limit. */
+  bandwidth?: Bandwidth;
+  /** STUN and TURN servers. A Clinicall relay needs none. */
+  iceServers?: RTCIceServer[];
+  /**
+   * What the SIP `Via` header says, when a proxy takes TLS off between this page and a foreign
+   * server: `"ws"` although `server` begins with `wss:`.
+   */
+  via?: "ws" | "wss";
+}
+
+/** Kilobits per second, everything on the wire counted. */
+export interface Bandwidth {
+  /** From 12; 32 is good speech. */
+  audio?: number;
+  /** From 50; 256 is a good face. */
+  video?: number;
+}
+
+/** What you send in a call: the microphone unless told otherwise, the camera only if told so. */
+export interface Media {
+  /** Default: true. */
+  audio?: boolean;
+  /** Default: false, or whether `stream` has a picture. */
+  video?: boolean;
+  /**
+   * A stream of your own (a camera preview, a screen) instead of asking the browser for one. The
+   * call works on copies of its tracks: yours go on when the call ends, and serve other calls.
+   */
+  stream?: MediaStream;
+}
+
+export interface Phone {
+  /** Somebody calls. Answer with {@link Call.accept} or {@link Call.reject}, now or later. */
+  onIncoming?: ((call: Call) => void) | null;
+  /** A call of yours rings at the other side. */
+  onRinging?: ((call: Call) => void) | null;
+  /** Both sides agreed: show {@link Call.remote}. */
+  onConnected?: ((call: Call) => void) | null;
+  /** A call's state, devices or muting changed: look at {@link Call.state}, {@link Call.local}, {@link Call.muted}. */
+  onChanged?: ((call: Call) => void) | null;
+  /** A call is over, or never came about. The last word about this call. */
+  onHangup?: ((call: Call, reason: Reason) => void) | null;
+  /** The connection to the server changed. With `"failed"` comes the reason. */
+  onState?: ((state: PhoneState, reason?: Reason) => void) | null;
+
+  /**
+   * Calls `target`: a user of the same server (`"3"`), `"user@host"` or a whole `"sip:..."` address.
+   * Returns at once; what becomes of the call is told to the callbacks.
+   *
+   * @throws {ClinicallError} `NotConnected` while there is no connection, `BadOption` for a target
+   * that is no address.
+   */
+  call(target: string | number, media?: Media): Call;
+  /** Hangs up, leaves the server, closes the connection. The phone is of no use afterwards. */
+  disconnect(): void;
+
+  readonly state: PhoneState;
+  /** The calls that are not over, oldest first. */
+  readonly calls: Call[];
+  /** Whether a call may come in during another. If not (the default), its caller hears "busy". */
+  multipleCalls: boolean;
+}
+
+/**
+ * - `connecting`: the first time.
+ * - `registered`: logged in; calls can be made and come in.
+ * - `reconnecting`: the connection was lost and comes back by itself. Calls that were established go on.
+ * - `failed`: for good; {@link Phone.onState} has the reason.
+ * - `disconnected`: {@link Phone.disconnect} was called.
+ */
+export type PhoneState = "connecting" | "registered" | "reconnecting" | "failed" | "disconnected";
+
+/** One and the same object in every callback about this call. */
+export interface Call {
+  /**
+   * Accepts an incoming call. The browser asks for microphone and camera now, unless `stream` is
+   * given. Without a camera the call goes on with sound alone; without a microphone it ends.
+   *
+   * @throws {ClinicallError} `WrongState` when the call is not an unanswered incoming one.
+   */
+  accept(media?: Media): void;
+  /**
+   * Declines an incoming call.
+   *
+   * @param how `{ busy: true }` says so to the caller; a number is a SIP status from 300 to 699.
+   * @throws {ClinicallError} `WrongState` when the call is not an unanswered incoming one.
+   */
+  reject(how?: { busy: true } | number): void;
+  /** Ends the call whatever its state. */
+  hangup(): void;
+  /**
+   * `mute()` silences sound and picture; `mute({ audio: true })` the sound alone;
+   * `mute({ audio: false })` is `unmute({ audio: true })`.
+   */
+  mute(what?: Muted): void;
+  unmute(what?: Muted): void;
+
+  readonly state: CallState;
+  readonly direction: "incoming" | "outgoing";
+  readonly peer: Peer;
+  /** Whether pictures are part of the call. */
+  readonly video: boolean;
+  readonly muted: Required<Muted>;
+  /** What the other side sends; one stream from the beginning of the call to its end. */
+  readonly remote: MediaStream;
+  /** What you send, once the devices are open. */
+  readonly local: MediaStream | undefined;
+  /** The browser's connection, for `getStats()`. Change nothing in it. */
+  readonly connection: RTCPeerConnection | undefined;
+}
+
+/**
+ * - `calling`, then `ringing`: you call; the other side does not ring yet, then does.
+ * - `incoming`: somebody calls you. `answering`: you accepted, and the camera or the caller is not ready yet.
+ * - `connected`. `reconnecting`: sound and picture were interrupted, and another way is being looked for.
+ * - `ended`.
+ */
+export type CallState = "calling" | "ringing" | "incoming" | "answering" | "connected" | "reconnecting" | "ended";
+
+export interface Peer {
+  /** Your own id of the person, or a telephone number. */
+  user: string;
+  name: string | undefined;
+  /** The whole SIP address. */
+  uri: string;
+}
+
+export interface Muted {
+  audio?: boolean;
+  video?: boolean;
+}
+
+/** Why a call ended, or why the phone failed. */
+export interface Reason {
+  cause: Cause;
+  /** A plain English sentence for the person in front of the screen. */
+  text: string;
+  /** The SIP status code, when there was one. */
+  status: number | undefined;
+  by: "local" | "remote" | "system";
+}
+
+/** What {@link connect} rejects with, and what methods throw. `instanceof` works, too. */
+export class ClinicallError extends Error {
+  readonly name: "ClinicallError";
+  readonly cause: Cause;
+  /** The SIP status code, when there was one. */
+  readonly status?: number;
+}
+
+export type Cause =
+  /** An established call was ended. */
+  | "Hangup"
+  /** The caller gave up before the answer. */
+  | "Canceled"
+  /** Another tab or device of the same person answered. */
+  | "AnsweredElsewhere"
+  | "Busy"
+  | "Rejected"
+  /** There is nobody of this name. */
+  | "NotFound"
+  /** Known, but not connected at the moment. */
+  | "Unavailable"
+  | "NoAnswer"
+  | "Redirected"
+  /** The server refused user or password. */
+  | "AuthenticationFailed"
+  /** The two sides have no codec in common. */
+  | "IncompatibleMedia"
+  | "ServerError"
+  /** Refused for a reason that has no name of its own; see `status`. */
+  | "Failed"
+  /** The server did not answer. */
+  | "RequestTimeout"
+  /** The connection to the server broke before the call was established. */
+  | "ConnectionLost"
+  /** The other side does not answer any more. */
+  | "PeerVanished"
+  /** The other side broke the protocol. */
+  | "DialogError"
+  /** The server could not be reached. */
+  | "ConnectionFailed"
+  /** There is no connection to the server at the moment. */
+  | "NotConnected"
+  /** Microphone and camera were refused. */
+  | "MediaDenied"
+  /** There is no microphone. */
+  | "NoDevice"
+  /** Another program holds the microphone or camera. */
+  | "DeviceBusy"
+  /** Sound and picture found no way, or lost it for good. */
+  | "MediaLost"
+  /** The browser refused a step of the call's set-up. */
+  | "BrowserFailed"
+  /** No WebRTC or WebAssembly in this browser, or the page is not on HTTPS. */
+  | "NotSupported"
+  /** An option or a target that cannot be used; the message says which. */
+  | "BadOption"
+  /** The call is not in a state that allows this. */
+  | "WrongState"
+  /** You left. */
+  | "Disconnected"
+  /** The WebAssembly module could not be fetched. */
+  | "LoadFailed";
