@@ -4,11 +4,13 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -24,6 +26,9 @@ pub const PASSWORD: &str = "a horse in the corridor";
 
 /// The environment variable that names the relay's binary, so that it is not built again.
 pub const BINARY: &str = "CLINICALL_BINARY";
+
+/// Where the relay listens with `--dev` and no configuration.
+const DEMO: &str = "127.0.0.1:8443";
 
 /// How long a relay may take to listen. A loaded machine is slow; a relay is not.
 const START: Duration = Duration::from_secs(20);
@@ -43,10 +48,6 @@ pub struct Plan<'a> {
     pub net: Option<&'a Net>,
     /// The binary; when not given, the one [`BINARY`] names, or a development build.
     pub binary: Option<PathBuf>,
-    /// Show the relay's log on our standard error.
-    pub loud: bool,
-    /// TCP port to listen on; 0 lets the system choose.
-    pub port: u16,
 }
 
 impl<'a> Plan<'a> {
@@ -59,8 +60,6 @@ impl<'a> Plan<'a> {
             ring_timeout_seconds: 60,
             net: None,
             binary: None,
-            loud: false,
-            port: 0,
         }
     }
 
@@ -69,13 +68,12 @@ impl<'a> Plan<'a> {
         let Self {
             udp,
             ring_timeout_seconds,
-            port,
             ..
         } = self;
         let pages = self.pages.display().to_string();
         let mut config = format!(
             "domains = [\"127.0.0.1\"]\n\
-             [http]\nlisten = \"127.0.0.1:{port}\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
+             [http]\nlisten = \"127.0.0.1:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
              [media]\nbind = \"127.0.0.1\"\nport = 0\npublic = [\"127.0.0.1\"]\nudp = {udp}\n\
              [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
         );
@@ -92,8 +90,8 @@ pub struct Clinic {
     relay: Leashed,
     http: String,
     log: Arc<Mutex<Vec<String>>>,
-    /// Nothing is ever sent: it closes with the relay's output.
-    ended: mpsc::Receiver<()>,
+    /// Reads the relay's output to its end.
+    ear: JoinHandle<()>,
 }
 
 impl Clinic {
@@ -108,15 +106,33 @@ impl Clinic {
         fs::write(&config, plan.config())?;
         let mut command = repo::command(binary);
         command.args(["run", "--dev", "--config"]).arg(&config);
-        let mut relay = Leashed::start(&command, plan.net, Some(&folder))?;
+        Self::start(&command, plan.net, Some(&folder), false)
+    }
+
+    /// The relay as `clinicall run --dev` starts it, with its own demo users; its log goes to our
+    /// standard error. On the usual port, or on any when that is taken.
+    pub fn demo(binary: &Path, pages: &Path) -> Result<Self> {
+        let mut command = repo::command(binary);
+        command.args(["run", "--dev", "--pages"]).arg(pages);
+        if std::net::TcpListener::bind(DEMO).is_err() {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        Self::start(&command, None, None, true)
+    }
+
+    fn start(
+        command: &Command,
+        net: Option<&Net>,
+        folder: Option<&Path>,
+        loud: bool,
+    ) -> Result<Self> {
+        let mut relay = Leashed::start(command, net, folder)?;
         let (output, errors) = relay.output().context("the relay has no output")?;
 
         let log = Arc::new(Mutex::new(Vec::new()));
         let (tell, told) = mpsc::channel();
-        let (end, ended) = mpsc::channel();
-        keep(errors, Arc::clone(&log), plan.loud, |_| {});
-        keep(output, Arc::clone(&log), plan.loud, move |line| {
-            let _ = &end;
+        keep(errors, Arc::clone(&log), loud, |_| {});
+        let ear = keep(output, Arc::clone(&log), loud, move |line| {
             if let Some(http) = listening(line) {
                 let _ = tell.send(http);
             }
@@ -129,7 +145,7 @@ impl Clinic {
             relay,
             http,
             log,
-            ended,
+            ear,
         })
     }
 
@@ -156,7 +172,7 @@ impl Clinic {
 
     /// Stays until the relay ends by itself, which it should not.
     pub fn wait(self) -> Result<()> {
-        let _ = self.ended.recv();
+        let _ = self.ear.join();
         bail!("the relay has ended")
     }
 
@@ -184,7 +200,7 @@ fn keep(
     log: Arc<Mutex<Vec<String>>>,
     loud: bool,
     mut each: impl FnMut(&str) + Send + 'static,
-) {
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             each(&line);
@@ -197,7 +213,7 @@ fn keep(
                 log.push(line);
             }
         }
-    });
+    })
 }
 
 /// The relay: the one the environment names, or built once in the development profile.

@@ -10,4 +10,5 @@ pub mod browser;
 pub mod clinic;
 pub mod process;
 pub mod repo;
+pub mod story;
 pub mod tools;

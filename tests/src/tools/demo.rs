@@ -3,32 +3,20 @@
 use anyhow::Result;
 
 use super::{page, say};
-use crate::{
-    clinic::{Clinic, PASSWORD, Plan},
-    repo,
-};
-
-const PEOPLE: [&str; 2] = ["doctor", "patient"];
+use crate::{clinic::Clinic, repo};
 
 /// Builds, starts, prints the address and stays until interrupted.
 pub fn run() -> Result<()> {
     let pages = page::make()?;
     say("building the relay");
     let files = repo::build(&["--package", "clinicall-relay", "--bin", "clinicall"])?;
-    let mut plan = Plan::new(&pages, &PEOPLE);
-    plan.binary = Some(repo::made(&files, "clinicall")?);
-    plan.loud = true;
-    let clinic = Clinic::open(&plan)?;
+    let clinic = Clinic::demo(&repo::made(&files, "clinicall")?, &pages)?;
     let address = clinic.address();
     println!(
         "{}",
         boxed(&[
             &format!("Open  {address}  in two windows."),
-            &format!(
-                "Be the {} in one, the {} in the other, and ring.",
-                PEOPLE[0], PEOPLE[1]
-            ),
-            &format!("The password of both: {PASSWORD}"),
+            "Be the doctor in one, the patient in the other, and ring.",
             "Ctrl-C ends it.",
         ])
     );

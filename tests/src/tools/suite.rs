@@ -11,8 +11,8 @@ use crate::repo::{self, cargo, run};
 const NATIVE: [&str; 3] = ["clinicall-sip", "clinicall-client", "clinicall-relay"];
 const STORIES: &str = "clinicall-tests";
 
-/// Without a filter everything; with one, the stories of the file `tests/tests/FILTER.rs` if there
-/// is such a file, else all native tests and stories whose names contain it.
+/// Without a filter everything; with one, the stories of `tests/tests/FILTER` if there are such,
+/// else all native tests and stories whose names contain it.
 pub fn run_all(filter: Option<&str>) -> Result<()> {
     let begun = Instant::now();
     setup::everything()?;
@@ -28,13 +28,8 @@ pub fn run_all(filter: Option<&str>) -> Result<()> {
             })?;
             step("the stories", || stories(&["--tests"], None))?;
         }
-        Some(file)
-            if repo::path("tests/tests")
-                .join(file)
-                .with_extension("rs")
-                .exists() =>
-        {
-            step("the stories", || stories(&["--test", file], None))?;
+        Some(name) if is_stories(name) => {
+            step("the stories", || stories(&["--test", name], None))?;
         }
         Some(filter) => {
             step("the native tests", || native(Some(filter)))?;
@@ -46,6 +41,12 @@ pub fn run_all(filter: Option<&str>) -> Result<()> {
         begun.elapsed().as_secs()
     ));
     Ok(())
+}
+
+/// True for the name of a file (or folder) of stories.
+fn is_stories(name: &str) -> bool {
+    let folder = repo::path("tests/tests").join(name);
+    folder.with_extension("rs").exists() || folder.join("main.rs").exists()
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

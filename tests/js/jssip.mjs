@@ -1,0 +1,55 @@
+// A person whose page holds JsSIP. Bundled by esbuild into the stage's pages; the counterpart of
+// `tests/pages/visit.mjs`.
+import JsSIP from "jssip";
+import { stage } from "../pages/stage.mjs";
+
+const media = { audio: true, video: true };
+let agent;
+let session;
+
+// JsSIP names causes in words; "failed" before the answer and "ended" after it.
+const meet = (newer) => {
+  session = newer;
+  const hangup = ({ cause }) => stage.tell("hangup", { cause, text: cause, status: null });
+  session.on("progress", () => stage.tell("ringing"));
+  session.on("accepted", () => stage.tell("accepted"));
+  session.on("confirmed", () => stage.tell("connected"));
+  session.on("failed", hangup);
+  session.on("ended", hangup);
+  const show = (connection) =>
+    connection.addEventListener("track", ({ streams, track }) =>
+      stage.show(streams[0] ?? new MediaStream([track])));
+  if (session.connection) show(session.connection);
+  else session.on("peerconnection", ({ peerconnection }) => show(peerconnection));
+};
+
+const iceServers = (options) => ({ pcConfig: { iceServers: options.iceServers ?? [] } });
+
+Object.assign(stage, {
+  async login(options) {
+    stage.options = options;
+    agent = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(options.server)],
+      uri: `sip:${options.user}@${new URL(options.server).hostname}`,
+      password: options.password,
+    });
+    agent.on("newRTCSession", ({ originator, session: newer }) => {
+      meet(newer);
+      if (originator === "remote") stage.tell("incoming", { from: newer.remote_identity.uri.user });
+    });
+    await new Promise((resolve, reject) => {
+      agent.on("registered", resolve);
+      agent.on("registrationFailed", ({ cause }) => reject(new Error(cause)));
+      agent.start();
+    });
+    stage.tell("login");
+  },
+  ring: (to, video = true) =>
+    void agent.call(to, { mediaConstraints: { ...media, video }, ...iceServers(stage.options) }),
+  answer: (video = true) =>
+    void session.answer({ mediaConstraints: { ...media, video }, ...iceServers(stage.options) }),
+  decline: () => session.terminate({ status_code: 603 }),
+  hangup: () => session.terminate(),
+  state: () => session?.status ?? "none",
+});
+stage.tell("loaded");

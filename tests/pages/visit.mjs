@@ -1,0 +1,37 @@
+// A person whose page holds the Clinicall client, used as its README tells.
+import { stage } from "./stage.mjs";
+import { connect } from "./pkg/index.mjs";
+
+let phone;
+let call;
+
+const meet = (other) => {
+  call = other;
+};
+
+Object.assign(stage, {
+  async login(options) {
+    phone = await connect(options);
+    phone.onIncoming = (incoming) => {
+      meet(incoming);
+      stage.tell("incoming", { from: String(incoming.from ?? "") });
+    };
+    phone.onRinging = () => stage.tell("ringing");
+    phone.onConnected = (connected) => {
+      stage.show(connected.remote);
+      stage.tell("connected");
+    };
+    phone.onHangup = (_, reason) => {
+      stage.tell("hangup", { cause: reason.cause, text: reason.text, status: reason.status ?? null });
+    };
+    stage.tell("login");
+  },
+  ring: (to, video = true) => meet(phone.call(to, { video })),
+  answer: (video = true) => call.accept({ video }),
+  decline: () => call.reject(),
+  busy: () => call.reject({ busy: true }),
+  hangup: () => call.hangup(),
+  mute: (what) => call.mute(what),
+  state: () => call?.state ?? "none",
+});
+stage.tell("loaded");
