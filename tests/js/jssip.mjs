@@ -46,8 +46,10 @@ Object.assign(stage, {
   },
   ring: (to, video = true) =>
     void agent.call(to, { mediaConstraints: { ...media, video }, ...iceServers(stage.options) }),
-  answer: (video = true) =>
-    void session.answer({ mediaConstraints: { ...media, video }, ...iceServers(stage.options) }),
+  answer(video = true) {
+    stage.accepts();
+    session.answer({ mediaConstraints: { ...media, video }, ...iceServers(stage.options) });
+  },
   decline: () => session.terminate({ status_code: 603 }),
   hangup: () => session.terminate(),
   state: () => session?.status ?? "none",

@@ -11,6 +11,22 @@ globalThis.RTCPeerConnection = class extends Real {
   }
 };
 
+// Every byte of signalling, as the page hands it over (compression comes after), to whoever asks.
+export const wire = { heard: () => {} };
+const RealSocket = globalThis.WebSocket;
+const size = (data) => (typeof data === "string" ? new TextEncoder().encode(data).length : data.byteLength ?? data.size);
+globalThis.WebSocket = class extends RealSocket {
+  constructor(...words) {
+    super(...words);
+    this.addEventListener("message", ({ data }) => wire.heard("in", size(data), data));
+  }
+
+  send(data) {
+    wire.heard("out", size(data), data);
+    super.send(data);
+  }
+};
+
 const sum = (reports, field) => reports.reduce((total, report) => total + (report[field] ?? 0), 0);
 
 // The newest connection in short. Counters only rise as long as the connection lives.

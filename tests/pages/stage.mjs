@@ -1,8 +1,11 @@
 // What a person on the stage can do, whatever the phone: the page's script adds `login`, `ring`,
 // `answer`, `decline`, `hangup` to this object, and tells what it is told.
-import "./flow.mjs";
+import { connections, wire } from "./flow.mjs";
 
 const waiting = new Set();
+
+// The clock that all pages of a machine share.
+const clock = (at = performance.now()) => performance.timeOrigin + at;
 
 export const stage = {
   // What happened so far: { what, at, ... }, at in milliseconds of this page.
@@ -12,6 +15,7 @@ export const stage = {
     stage.events.push({ what, at: performance.now(), ...more });
     console.log(`${what} ${JSON.stringify(more)}`);
     for (const look of waiting) look();
+    if (what === "incoming" && stage.answersAtOnce) stage.answer();
   },
 
   // The first event of this name, when it comes; an error that tells all events when it does not.
@@ -34,6 +38,46 @@ export const stage = {
       waiting.add(look);
       look();
     });
+  },
+
+  // From here on the next call is measured: `notes` say when the INVITE left, when we accepted, when
+  // the first frame was shown and the first sound decoded, and how many bytes were spoken until
+  // the sound came.
+  arm() {
+    stage.events.length = 0;
+    const notes = { invite: null, accept: null, firstFrame: null, firstAudio: null, bytes: 0 };
+    stage.notes = notes;
+    stage.answersAtOnce = false;
+    wire.heard = (_, bytes, data) => {
+      if (notes.invite === null && /^INVITE /.test(typeof data === "string" ? data : new TextDecoder().decode(data))) {
+        notes.invite = clock();
+      }
+      if (notes.firstAudio === null && notes.invite !== null) notes.bytes += bytes;
+    };
+    const video = document.querySelector("#remote");
+    video.srcObject = null;
+    video.requestVideoFrameCallback((now) => {
+      notes.firstFrame = clock(now);
+      stage.tell("firstFrame");
+    });
+    const known = connections.length;
+    const look = setInterval(() => {
+      if (stage.notes !== notes) return clearInterval(look);
+      const receivers = connections.slice(known).flatMap((connection) => connection.getReceivers());
+      const audio = receivers.filter(({ track }) => track.kind === "audio");
+      if (!audio.some((receiver) => receiver.getSynchronizationSources().length > 0)) return;
+      clearInterval(look);
+      notes.firstAudio = clock();
+      stage.tell("firstAudio");
+    }, 4);
+  },
+
+  answerAtOnce() {
+    stage.answersAtOnce = true;
+  },
+
+  accepts() {
+    if (stage.notes) stage.notes.accept = clock();
   },
 
   show(stream) {

@@ -27,7 +27,10 @@ Object.assign(stage, {
     stage.tell("login");
   },
   ring: (to, video = true) => meet(phone.call(to, { video })),
-  answer: (video = true) => call.accept({ video }),
+  answer(video = true) {
+    stage.accepts();
+    return call.accept({ video });
+  },
   decline: () => call.reject(),
   busy: () => call.reject({ busy: true }),
   hangup: () => call.hangup(),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clinicall_tests::tools::{demo, page, pkg, setup, suite};
+use clinicall_tests::tools::{bench, demo, page, pkg, setup, suite};
 
 const USAGE: &str = "\
 cargo xtask COMMAND
@@ -13,6 +13,7 @@ cargo xtask COMMAND
   test [FILTER]         run everything, or the stories and tests whose names contain FILTER
                         (`visit`: the browser and peer stories)
   pkg                   build the npm package's code into pkg/dist
+  bench NAME [--json]   measure: media, setup or size; with --json the last line is one object
   page                  build the demo page into www/dist";
 
 fn main() -> ExitCode {
@@ -34,6 +35,8 @@ fn run() -> Result<()> {
         ["demo"] => demo::run(),
         ["test"] => suite::run_all(None),
         ["test", filter] => suite::run_all(Some(filter)),
+        ["bench", name] => bench::run(name, false),
+        ["bench", name, "--json"] => bench::run(name, true),
         ["pkg"] => pkg::make().map(drop),
         ["page"] => page::make().map(drop),
         [] | ["help" | "--help" | "-h"] => {

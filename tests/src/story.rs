@@ -63,14 +63,14 @@ pub struct Story<'a> {
 
 impl Story<'static> {
     /// Tells a story on the shared stage.
-    pub fn tell(sort: Sort, tale: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+    pub fn tell<T>(sort: Sort, tale: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         Story::tell_in(clinic(sort)?, tale)
     }
 }
 
 impl<'a> Story<'a> {
     /// Tells a story in this clinic.
-    pub fn tell_in(clinic: &'a Clinic, tale: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+    pub fn tell_in<T>(clinic: &'a Clinic, tale: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let name = std::thread::current()
             .name()
             .unwrap_or("story")
@@ -81,9 +81,9 @@ impl<'a> Story<'a> {
             cast: RefCell::default(),
             good: false,
         };
-        tale(&story)?;
+        let told = tale(&story)?;
         story.good = true;
-        Ok(())
+        Ok(told)
     }
 
     /// A doctor and a patient, logged in.
@@ -274,10 +274,19 @@ impl Person {
 
     /// Waits for the first event of this name.
     pub fn until(&self, what: &str) -> Result<Event> {
-        let milliseconds = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+        self.until_within(PATIENCE, what)
+    }
+
+    /// The same with more patience.
+    pub fn until_within(&self, patience: Duration, what: &str) -> Result<Event> {
+        let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let arg = json!({ "what": what, "milliseconds": milliseconds });
         self.page
-            .eval("return await stage.until(arg.what, arg.milliseconds)", arg)
+            .eval_within(
+                patience + Duration::from_secs(5),
+                "return await stage.until(arg.what, arg.milliseconds)",
+                arg,
+            )
             .with_context(|| format!("the {} waits for `{what}`", self.role))
     }
 

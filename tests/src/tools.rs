@@ -1,5 +1,6 @@
 //! `cargo xtask`: one door for building, showing, testing and measuring.
 
+pub mod bench;
 pub mod demo;
 pub mod page;
 pub mod pkg;

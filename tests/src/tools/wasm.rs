@@ -67,7 +67,7 @@ pub fn minify(entry: &Path, out: &Path, bundle: bool) -> Result<()> {
     esbuild.arg(entry).args([
         "--minify",
         "--format=esm",
-        "--target=es2020",
+        "--target=es2022",
         "--log-level=warning",
     ]);
     if bundle {
