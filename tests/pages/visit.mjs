@@ -14,7 +14,7 @@ Object.assign(stage, {
     phone = await connect(options);
     phone.onIncoming = (incoming) => {
       meet(incoming);
-      stage.tell("incoming", { from: String(incoming.from ?? "") });
+      stage.tell("incoming", { from: incoming.peer.user });
     };
     phone.onRinging = () => stage.tell("ringing");
     phone.onConnected = (connected) => {
@@ -32,7 +32,7 @@ Object.assign(stage, {
     return call.accept({ video });
   },
   decline: () => call.reject(),
-  busy: () => call.reject({ busy: true }),
+  busy: () => call.reject(486),
   hangup: () => call.hangup(),
   mute: (what) => call.mute(what),
   state: () => call?.state ?? "none",
