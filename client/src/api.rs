@@ -222,7 +222,7 @@ impl Call {
     /// What the other side sends; one and the same stream from the beginning of the call.
     #[must_use]
     pub fn remote(&self) -> MediaStream {
-        self.parts.remote.clone()
+        Clone::clone(&self.parts.remote)
     }
 
     /// What we send, once the devices are ours.

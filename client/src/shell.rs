@@ -236,7 +236,8 @@ impl Shell {
         let parts = self.parts(id);
         match command {
             PeerCommand::Create { bundle } => {
-                let remote = parts.remote.clone();
+                // `MediaStream::clone` would be the DOM's: another stream
+                let remote = Clone::clone(&parts.remote);
                 match Peer::new(bundle, &self.ice_servers, remote, self.ear(id)) {
                     Ok(peer) => drop(parts.peer.replace(Some(peer))),
                     Err(error) => {
@@ -250,10 +251,7 @@ impl Shell {
                 parts.muted.set(muted);
                 parts.apply_mute();
             }
-            PeerCommand::Close => {
-                parts.close();
-                self.calls.borrow_mut().remove(&id);
-            }
+            PeerCommand::Close => parts.close(),
             command => {
                 let peer = parts.peer.borrow();
                 let Some(peer) = &*peer else { return };
@@ -315,7 +313,12 @@ impl Shell {
             Event::Ringing(id) => News::Ringing(call(id)?),
             Event::Connected(id) => News::Connected(call(id)?),
             Event::Changed(id) => News::Changed(call(id)?),
-            Event::Hangup(id, reason) => News::Hangup(call(id)?, reason),
+            Event::Hangup(id, reason) => {
+                // the page is told of the same call that it holds; nothing comes after
+                let over = call(id)?;
+                self.calls.borrow_mut().remove(&id);
+                News::Hangup(over, reason)
+            }
         })
     }
 

@@ -88,7 +88,8 @@ impl Peer {
         let promise = self.connection.set_remote_description(&description);
         let (connection, remote, tell) = (
             self.connection.clone(),
-            self.remote.clone(),
+            // not the DOM's own `clone`, which makes another stream
+            Clone::clone(&self.remote),
             self.tell.clone(),
         );
         when(promise.unchecked_ref(), move |result| match result {
