@@ -22,17 +22,14 @@ pub struct Outcome {
 /// be changed.
 pub fn forward(
     now: u64,
-    (from, epoch): (MemberId, u32),
-    (kind, clock_rate): (Kind, u32),
+    (from, kind): (MemberId, Kind),
     received: &Received<'_>,
     receivers: &mut [Member],
     copy: &mut Vec<u8>,
     sink: &mut impl Sink,
 ) -> Outcome {
     let Received {
-        parcel,
-        picture,
-        begins,
+        parcel, picture, ..
     } = received;
     let mut outcome = Outcome::default();
     copy.clear();
@@ -45,14 +42,7 @@ pub fn forward(
             continue;
         }
         let waited = slot.is_waiting();
-        let place = slot.place(
-            now,
-            (from, epoch),
-            clock_rate,
-            parcel,
-            picture.as_ref(),
-            *begins,
-        );
+        let place = slot.place(now, from, received);
         let Some(place) = place else {
             outcome.waiting |= slot.is_waiting();
             continue;
@@ -107,17 +97,12 @@ pub fn replay(
             return false;
         };
         for number in numbers.clone() {
-            let Some(parcel) = lane.source.cache.get(number) else {
+            let begins = number == *numbers.start();
+            let Some(received) = lane.source.recall(track, number, begins) else {
                 continue;
             };
-            let received = Received {
-                parcel,
-                picture: vp8::Descriptor::of(&track.codec, parcel.payload),
-                begins: number == *numbers.start(),
-            };
-            let (from, stream) = ((id, lane.source.epoch), (kind, track.clock_rate));
             let receiver = std::slice::from_mut(&mut *receiver);
-            forward(now, from, stream, &received, receiver, copy, sink);
+            forward(now, (id, kind), &received, receiver, copy, sink);
         }
     }
     true

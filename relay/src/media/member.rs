@@ -8,7 +8,7 @@ use super::{
     rtcp::Block,
     rtp::Packet,
     slot::Slot,
-    source::Source,
+    source::{Received, Source},
     time::MILLISECOND,
     twcc::Recorder,
 };
@@ -175,10 +175,33 @@ impl Member {
         &mut self.lanes[kind as usize]
     }
 
+    /// Takes a packet it sent; `None`: the room has no use for it.
+    pub fn receive<'a>(&mut self, now: u64, packet: &'a [u8]) -> Option<(Kind, Received<'a>)> {
+        let packet = Packet::parse(packet).ok();
+        let found = packet.and_then(|packet| Some((packet, self.classify(&packet)?)));
+        let Some((packet, (kind, repairs))) = found else {
+            self.stats.refused += 1;
+            return None;
+        };
+        let Lane { track, source, .. } = &mut self.lanes[kind as usize];
+        let track = track.as_ref()?;
+        let feedback = track.extensions.transport_cc;
+        let feedback = feedback.filter(|_| track.feedback.transport_cc);
+        if let Some(&[high, low]) = feedback.and_then(|id| packet.extension(id)) {
+            self.recorder.came(now, u16::from_be_bytes([high, low]));
+        }
+        let received = if repairs {
+            source.receive_repair(now, track, &packet)
+        } else {
+            source.receive(now, track, &packet)
+        };
+        Some((kind, received?))
+    }
+
     /// Which track a packet belongs to, and whether it repairs. The payload type tells; where two
     /// sections share one, the `mid` does (RFC 8843 section 9.2).
     #[must_use]
-    pub fn classify(&self, packet: &Packet<'_>) -> Option<(Kind, bool)> {
+    fn classify(&self, packet: &Packet<'_>) -> Option<(Kind, bool)> {
         let mut found = None;
         for kind in Kind::BOTH {
             let Some(track) = self.lane(kind).sent() else {

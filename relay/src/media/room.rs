@@ -17,7 +17,6 @@ use super::{
     negotiated::Negotiated,
     report::Clock,
     rtcp::{Block, Item, items},
-    rtp::Packet,
     serve::{Desk, SOON, serve},
     source::Source,
     time::{MILLISECOND, SECOND},
@@ -131,16 +130,7 @@ impl Room {
     pub fn rtp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };
         let member = &mut self.members[at];
-        let Ok(packet) = Packet::parse(packet) else {
-            member.stats.refused += 1;
-            return;
-        };
-        let Some((kind, repairs)) = member.classify(&packet) else {
-            member.stats.refused += 1;
-            return;
-        };
-        let Some((received, clock_rate, epoch, woke)) = take(now, member, kind, repairs, &packet)
-        else {
+        let Some((kind, received)) = member.receive(now, packet) else {
             self.attend(now, at, sink);
             return;
         };
@@ -148,13 +138,17 @@ impl Room {
             if let (Kind::Audio, Some(level)) = (kind, received.parcel.level) {
                 member.loudness.heard(now, level);
             }
-            self.rearrange(now, woke, kind);
+            self.rearrange(now, received.woke, kind);
+            let source = &mut self.members[at].lane_mut(kind).source;
+            if source.asked_for && !received.parcel.payload.is_empty() {
+                source.cache.insert(now, &received.parcel);
+            }
+            let receivers = &mut self.members;
             let outcome = forward(
                 now,
-                (from, epoch),
-                (kind, clock_rate),
+                (from, kind),
                 &received,
-                &mut self.members,
+                receivers,
                 &mut self.copy,
                 sink,
             );
@@ -290,6 +284,7 @@ impl Room {
             self.assign();
         }
     }
+
     /// Puts into every slot whom the policy picks.
     fn assign(&mut self) {
         for kind in Kind::BOTH {
@@ -360,7 +355,7 @@ impl Room {
             let slots = receiver.lanes.iter().filter_map(|lane| lane.slot.as_ref());
             if slots
                 .into_iter()
-                .any(|slot| slot.source == Some(from) && !slot.synced)
+                .any(|slot| slot.source == Some(from) && !slot.synced && !slot.is_waiting())
             {
                 receiver.report_at = receiver.report_at.min(now + SOON);
                 self.wake.0 = self.wake.0.min(receiver.report_at);
@@ -434,41 +429,6 @@ impl Room {
             }
         }
     }
-}
-
-/// What a packet is to the rest of the room: itself, its clock, its epoch, whether its source was
-/// silent before.
-fn take<'a>(
-    now: u64,
-    member: &mut Member,
-    kind: Kind,
-    repairs: bool,
-    packet: &Packet<'a>,
-) -> Option<(super::source::Received<'a>, u32, u32, bool)> {
-    let admitted = member.admitted;
-    let Member {
-        lanes, recorder, ..
-    } = member;
-    let lane = &mut lanes[kind as usize];
-    let track = lane.track.as_ref()?;
-
-    let feedback = track
-        .extensions
-        .transport_cc
-        .filter(|_| track.feedback.transport_cc);
-    if let Some(&[high, low]) = feedback.and_then(|id| packet.extension(id)) {
-        recorder.came(now, u16::from_be_bytes([high, low]));
-    }
-    let was_live = lane.source.live;
-    let received = if repairs {
-        lane.source.receive_repair(now, track, packet)?
-    } else {
-        lane.source.receive(now, track, packet)?
-    };
-    if admitted && lane.source.asked_for && !received.parcel.payload.is_empty() {
-        lane.source.cache.insert(now, &received.parcel);
-    }
-    Some((received, track.clock_rate, lane.source.epoch, !was_live))
 }
 
 fn published(member: &mut Member, ssrc: u32) -> Option<&mut Source> {

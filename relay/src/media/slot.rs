@@ -5,8 +5,17 @@
 //! AES-GCM.
 
 use super::{
-    MemberId, budget::Limiter, cache::Parcel, nack::Answered, negotiated::Track, report::Reported,
-    rtp::Header, sequence, source::Meter, time::ticks, vp8,
+    MemberId,
+    budget::Limiter,
+    cache::Parcel,
+    nack::Answered,
+    negotiated::Track,
+    report::Reported,
+    rtp::Header,
+    sequence,
+    source::{Meter, Received},
+    time::ticks,
+    vp8,
 };
 
 /// Stretches of numbers remembered: a stretch ends when the source changes or a packet of padding
@@ -151,29 +160,20 @@ impl Slot {
             .map(|stretch| stretch.timestamp)
     }
 
-    /// Finds a place for a packet of the source; `None`: it is not to be sent. `begins`: a decoder
-    /// can start with it.
-    pub fn place(
-        &mut self,
-        now: u64,
-        (source, epoch): (MemberId, u32),
-        clock_rate: u32,
-        parcel: &Parcel<'_>,
-        picture: Option<&vp8::Descriptor>,
-        begins: bool,
-    ) -> Option<Place> {
-        if self
-            .stretches
-            .last()
-            .is_some_and(|stretch| stretch.epoch != epoch)
-        {
+    /// Finds a place for a packet of the source; `None`: it is not to be sent.
+    pub fn place(&mut self, now: u64, source: MemberId, received: &Received<'_>) -> Option<Place> {
+        let Received {
+            parcel, picture, ..
+        } = received;
+        let last = self.stretches.last();
+        if last.is_some_and(|stretch| stretch.epoch != received.epoch) {
             self.restart();
         }
         if !self.running {
-            if !begins || parcel.payload.is_empty() {
+            if !received.begins || parcel.payload.is_empty() {
                 return None;
             }
-            self.begin(now, (source, epoch), clock_rate, parcel, picture);
+            self.begin(now, source, received);
         }
         let stretch = *self.stretches.last()?;
         if parcel.number < stretch.theirs {
@@ -206,14 +206,14 @@ impl Slot {
         })
     }
 
-    fn begin(
-        &mut self,
-        now: u64,
-        (source, epoch): (MemberId, u32),
-        clock_rate: u32,
-        parcel: &Parcel<'_>,
-        picture: Option<&vp8::Descriptor>,
-    ) {
+    fn begin(&mut self, now: u64, source: MemberId, received: &Received<'_>) {
+        let Received {
+            parcel,
+            picture,
+            epoch,
+            clock_rate,
+            ..
+        } = *received;
         self.running = true;
         self.run = self.run.wrapping_add(1);
         let timestamp = if self.any {
@@ -233,7 +233,7 @@ impl Slot {
             ours: self.newest + 1,
             timestamp,
             shift: picture
-                .map(|picture| self.counters.follow(picture))
+                .map(|picture| self.counters.follow(&picture))
                 .unwrap_or_default(),
         });
     }
@@ -391,22 +391,30 @@ impl Slot {
 mod tests {
     use super::*;
 
-    const DOCTOR: (MemberId, u32) = (MemberId(1), 1);
-    const PATIENT: (MemberId, u32) = (MemberId(2), 1);
+    const DOCTOR: MemberId = MemberId(1);
+    const PATIENT: MemberId = MemberId(2);
 
-    fn parcel(number: u64, payload: &[u8]) -> Parcel<'_> {
-        Parcel {
+    fn packet(number: u64, payload: &[u8]) -> Received<'_> {
+        let parcel = Parcel {
             number,
             timestamp: number as u32 * 3_000,
             marker: true,
             level: None,
             orientation: None,
             payload,
+        };
+        Received {
+            parcel,
+            picture: None,
+            begins: true,
+            epoch: 1,
+            clock_rate: 90_000,
+            woke: false,
         }
     }
 
-    fn place(slot: &mut Slot, source: (MemberId, u32), number: u64) -> Option<u64> {
-        slot.place(number, source, 90_000, &parcel(number, b"x"), None, true)
+    fn place(slot: &mut Slot, source: MemberId, number: u64) -> Option<u64> {
+        slot.place(number, source, &packet(number, b"x"))
             .map(|place| place.number - FIRST)
     }
 
@@ -415,14 +423,8 @@ mod tests {
         let mut slot = Slot::new(0);
         assert_eq!(place(&mut slot, DOCTOR, 500), Some(1));
         assert_eq!(place(&mut slot, DOCTOR, 501), Some(2));
-        assert_eq!(
-            slot.place(0, DOCTOR, 90_000, &parcel(502, b""), None, true),
-            None
-        );
-        assert_eq!(
-            slot.place(0, DOCTOR, 90_000, &parcel(503, b""), None, true),
-            None
-        );
+        assert_eq!(slot.place(0, DOCTOR, &packet(502, b"")), None);
+        assert_eq!(slot.place(0, DOCTOR, &packet(503, b"")), None);
         assert_eq!(place(&mut slot, DOCTOR, 504), Some(3));
         assert_eq!(place(&mut slot, DOCTOR, 506), Some(5));
         assert_eq!(place(&mut slot, DOCTOR, 505), Some(4));
@@ -443,26 +445,26 @@ mod tests {
         let mut slot = Slot::new(0);
         place(&mut slot, DOCTOR, 500);
         place(&mut slot, DOCTOR, 502);
-        let late = slot.place(0, DOCTOR, 90_000, &parcel(501, b""), None, true);
+        let late = slot.place(0, DOCTOR, &packet(501, b""));
         assert_eq!(late.map(|place| place.number - FIRST), Some(2));
     }
 
     #[test]
     fn a_late_packet_of_the_one_before_is_not_sent() {
         let mut slot = Slot::new(0);
-        slot.assign(Some(DOCTOR.0));
+        slot.assign(Some(DOCTOR));
         place(&mut slot, DOCTOR, 500);
-        slot.assign(Some(PATIENT.0));
+        slot.assign(Some(PATIENT));
         assert_eq!(place(&mut slot, PATIENT, 90), Some(2));
         assert_eq!(place(&mut slot, PATIENT, 89), None, "from before it began");
-        assert_eq!(slot.origin((FIRST + 1) as u16).unwrap().source, DOCTOR.0);
+        assert_eq!(slot.origin((FIRST + 1) as u16).unwrap().source, DOCTOR);
     }
 
     #[test]
     fn time_goes_on_across_a_change() {
         let mut slot = Slot::new(0);
         let at = |slot: &mut Slot, now: u64, source, number: u64| {
-            slot.place(now, source, 90_000, &parcel(number, b"x"), None, true)
+            slot.place(now, source, &packet(number, b"x"))
                 .unwrap()
                 .timestamp
         };

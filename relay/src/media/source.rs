@@ -30,12 +30,17 @@ pub struct Received<'a> {
     pub picture: Option<vp8::Descriptor>,
     /// A decoder can begin with it.
     pub begins: bool,
+    /// Numbers of different epochs have no order.
+    pub epoch: u32,
+    pub clock_rate: u32,
+    /// The source was silent before.
+    pub woke: bool,
 }
 
 #[derive(Debug)]
 pub struct Source {
     pub ssrc: Option<u32>,
-    /// Counts restarts: numbers of different epochs have no order.
+    /// Counts restarts.
     pub epoch: u32,
     pub cache: Cache,
     pub missed: Missed,
@@ -103,8 +108,8 @@ impl Source {
             }
             Arrival::Duplicate | Arrival::Stray => return None,
         };
+        let woke = !std::mem::replace(&mut self.live, true);
         self.last = now;
-        self.live = true;
         self.unreported = true;
         self.reception
             .came(now, number, packet.timestamp, track.clock_rate);
@@ -114,7 +119,8 @@ impl Source {
         if let Arrival::Late { .. } = arrival {
             self.missed.came(number);
         }
-        Some(self.examine(track, number, packet, packet.payload))
+        let received = self.examine(track, number, packet, packet.payload);
+        Some(Received { woke, ..received })
     }
 
     /// Takes a packet of the retransmission payload type (RFC 4588): the original comes out, if it
@@ -168,7 +174,24 @@ impl Source {
             parcel,
             picture,
             begins,
+            epoch: self.epoch,
+            clock_rate: track.clock_rate,
+            woke: false,
         }
+    }
+
+    /// A packet from the cache, as it was when it came. `begins`: it is where a keyframe does.
+    #[must_use]
+    pub fn recall(&self, track: &Track, number: u64, begins: bool) -> Option<Received<'_>> {
+        let parcel = self.cache.get(number)?;
+        Some(Received {
+            parcel,
+            picture: vp8::Descriptor::of(&track.codec, parcel.payload),
+            begins,
+            epoch: self.epoch,
+            clock_rate: track.clock_rate,
+            woke: false,
+        })
     }
 
     fn keyframe_begins(&mut self, number: u64, timestamp: u32) {

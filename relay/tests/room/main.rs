@@ -4,6 +4,7 @@
 
 mod clinic;
 mod hostile;
+mod loss;
 mod repair;
 mod reports;
 mod switch;

@@ -217,3 +217,39 @@ fn padding_to_probe_the_link_is_not_passed_on_and_leaves_no_hole() {
     let repair = clinic.got(DOCTOR).pop().unwrap();
     assert_eq!(repair.payload[2..], seen[1].payload);
 }
+
+#[test]
+fn a_repair_that_runs_ahead_of_its_packet_does_no_harm() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    clinic.shows(PATIENT, true);
+    let next = clinic.picture(PATIENT, false, b"in time");
+    // libwebrtc probes the link with copies; one may overtake its original
+    clinic.repairs(PATIENT, &next, 1);
+    clinic.sends(PATIENT, &next);
+    let seen = clinic.seen(DOCTOR);
+    assert_eq!(seen.len(), 2);
+    assert!(seen[1].payload.ends_with(b"in time"));
+}
+
+#[test]
+fn packets_from_before_a_new_description_are_not_sent_again_in_a_new_dress() {
+    let mut clinic = Clinic::with(&[PATIENT]);
+    let mut old = negotiated(DOCTOR);
+    let track = old.video.as_mut().unwrap();
+    (track.rtx, track.local_rtx_ssrc) = (None, None);
+    clinic.joins(DOCTOR, old.clone());
+    clinic.admits(DOCTOR);
+    clinic.shows(PATIENT, true);
+    let lost = clinic.seen(DOCTOR).pop().unwrap();
+    let track = old.video.as_mut().unwrap();
+    track.payload_type = 120;
+    clinic.room.renegotiate(DOCTOR, old.clone(), clinic.now);
+    clinic.people.get_mut(&DOCTOR).unwrap().negotiated = old;
+    clinic.reports(DOCTOR, |writer| {
+        writer.nack(1, video_slot(DOCTOR), [lost.sequence])
+    });
+    assert_eq!(clinic.seen(DOCTOR), []);
+    clinic.shows(PATIENT, true);
+    let seen = clinic.seen(DOCTOR).pop().unwrap();
+    assert_eq!((seen.payload_type, seen.sequence), (120, lost.sequence + 1));
+}

@@ -143,6 +143,24 @@ fn a_page_that_builds_its_sender_anew_goes_on_in_the_same_stream() {
 }
 
 #[test]
+fn a_number_of_the_old_stream_is_not_answered_with_the_new_one() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    let first = clinic.picture(PATIENT, true, b"old stream");
+    clinic.sends(PATIENT, &first);
+    let old = clinic.seen(DOCTOR).pop().unwrap();
+    clinic.run(700);
+    let mut second = clinic.picture(PATIENT, true, b"new stream");
+    second[2..4].copy_from_slice(&first[2..4]);
+    second[8..12].copy_from_slice(&0x0123_4567_u32.to_be_bytes());
+    clinic.sends(PATIENT, &second);
+    assert!(clinic.seen(DOCTOR)[0].payload.ends_with(b"new stream"));
+    clinic.reports(DOCTOR, |writer| {
+        writer.nack(1, video_slot(DOCTOR), [old.sequence])
+    });
+    assert_eq!(clinic.got(DOCTOR), []);
+}
+
+#[test]
 fn a_colleague_who_joins_sees_the_picture_at_once() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
     clinic.shows(PATIENT, true);

@@ -50,6 +50,23 @@ fn nothing_reaches_who_was_not_let_in_while_others_talk() {
 }
 
 #[test]
+fn who_waits_outside_takes_nobodys_place() {
+    let mut clinic = Clinic::with(&[DOCTOR]);
+    clinic.joins(INTERPRETER, negotiated(INTERPRETER));
+    clinic.speaks(INTERPRETER, LOUD, b"I am early");
+    clinic.joins(PATIENT, negotiated(PATIENT));
+    clinic.admits(PATIENT);
+    clinic.speaks(INTERPRETER, LOUD, b"hello?");
+    clinic.speaks(PATIENT, LOUD, b"hello");
+    let heard: Vec<_> = clinic
+        .got(DOCTOR)
+        .into_iter()
+        .map(|got| got.payload)
+        .collect();
+    assert_eq!(heard, [b"hello"]);
+}
+
+#[test]
 fn a_packet_wears_the_receivers_numbers() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
     clinic.speaks(PATIENT, LOUD, b"hello");
