@@ -20,7 +20,7 @@ use rtc_dtls::{
     endpoint::{Endpoint, EndpointEvent},
     extension::extension_use_srtp::SrtpProtectionProfile,
 };
-use rtc_shared::TransportProtocol;
+use rtc_shared::{TransportProtocol, error::Error};
 
 use super::srtp::{Inbound, Outbound, Profile, contexts};
 use hello::Hello;
@@ -124,6 +124,25 @@ fn sha256(bytes: &[u8]) -> Fingerprint {
     out
 }
 
+/// Whether a datagram is made of whole DTLS 1.0 or 1.2 records (RFC 6347 section 4.1).
+fn is_records(mut datagram: &[u8]) -> bool {
+    if datagram.is_empty() {
+        return false;
+    }
+    while !datagram.is_empty() {
+        let Some((header, rest)) = datagram.split_at_checked(13) else {
+            return false;
+        };
+        let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
+        let known = (20..=23).contains(&header[0]) && header[1] == 0xfe;
+        match rest.get(len..) {
+            Some(rest) if known => datagram = rest,
+            _ => return false,
+        }
+    }
+    true
+}
+
 /// Which side begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -218,6 +237,11 @@ impl Dtls {
 
     /// A datagram from a validated address.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Step {
+        // RFC 6347 section 4.1.2.7: invalid records are dropped, the association lives on. The
+        // engine calls a datagram that is no sequence of records an error, so it never sees one.
+        if !is_records(datagram) {
+            return Step::None;
+        }
         match &mut self.state {
             State::Over => return Step::None,
             State::Fresh(hello) => {
@@ -271,7 +295,8 @@ impl Dtls {
                 }
                 Step::None
             }
-            // after the handshake only authenticated records can end an association
+            // once it is done only an authenticated alert may end it; what else fails is a stranger's
+            Err(error) if self.complete && error != Error::ErrAlertFatalOrClose => Step::None,
             Err(error) => self.over(format!("DTLS: {error}")),
         }
     }

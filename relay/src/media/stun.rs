@@ -27,8 +27,8 @@ const FINGERPRINT: u16 = 0x8028;
 const ICE_CONTROLLED: u16 = 0x8029;
 const ICE_CONTROLLING: u16 = 0x802a;
 
-/// The longest response written here: IPv6 address, integrity, fingerprint, error phrase.
-pub const LONGEST_RESPONSE: usize = 128;
+/// Room for the longest message written here.
+pub const LONGEST_RESPONSE: usize = 160;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -261,27 +261,28 @@ pub fn error(transaction: [u8; 12], code: u16, password: &hmac::Key) -> Writer {
     writer.seal(password)
 }
 
-/// A check as a browser sends it.
-#[cfg(test)]
-pub(super) fn request_for_tests(
+/// A check as a browser sends it: for callers that are not browsers (tests, load).
+#[must_use]
+pub fn request(
+    transaction: [u8; 12],
     username: &str,
-    password: &str,
+    password: &hmac::Key,
     nominate: bool,
-    controlling: bool,
-) -> Vec<u8> {
-    let mut writer = Writer::new(BINDING_REQUEST, [7; 12]);
-    writer.attribute(USERNAME, username.as_bytes());
+    role: Role,
+) -> Writer {
+    let mut writer = Writer::new(BINDING_REQUEST, transaction);
+    // two ufrags of ours and a colon; a longer one would not leave room for the rest
+    writer.attribute(USERNAME, &username.as_bytes()[..username.len().min(40)]);
     writer.attribute(PRIORITY, &[0x6e, 0, 1, 0xff]);
-    let role = if controlling {
-        ICE_CONTROLLING
-    } else {
-        ICE_CONTROLLED
+    let name = match role {
+        Role::Controlling => ICE_CONTROLLING,
+        Role::Controlled => ICE_CONTROLLED,
     };
-    writer.attribute(role, &[9; 8]);
+    writer.attribute(name, &[9; 8]);
     if nominate {
         writer.attribute(USE_CANDIDATE, &[]);
     }
-    writer.seal(&key(password)).as_bytes().to_vec()
+    writer.seal(password)
 }
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {

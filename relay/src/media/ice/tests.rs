@@ -25,12 +25,16 @@ const CHECK: Check = Check {
 
 impl Check {
     fn bytes(&self) -> Vec<u8> {
-        stun::request_for_tests(
-            &format!("{}:peer", self.ufrag),
-            self.password,
+        let name = format!("{}:peer", self.ufrag);
+        stun::request(
+            [7; 12],
+            &name,
+            &stun::key(self.password),
             self.nominate,
-            self.role == Role::Controlling,
+            self.role,
         )
+        .as_bytes()
+        .to_vec()
     }
     fn sent(&self, agent: &mut Agent, port: u16, now: u64) -> Option<Checked> {
         let from = SocketAddr::from(([192, 0, 2, 1], port));
