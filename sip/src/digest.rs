@@ -93,7 +93,7 @@ impl Algorithm {
 /// The parameters of `Digest name=value, name="value"`: values without quotes, backslashes kept.
 /// `None` for another scheme.
 fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
-    let value = value.trim_start();
+    let value = value.trim_ascii_start();
     let scheme = value.get(..6)?;
     let rest = &value[6..];
     if !scheme.eq_ignore_ascii_case("Digest") || !rest.starts_with([' ', '\t', '\r', '\n']) {
@@ -101,14 +101,14 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     }
     let parameters = split_list(rest).filter_map(|element| {
         let (name, value) = element.split_once('=')?;
-        let value = value.trim();
+        let value = value.trim_ascii();
         let bare = match quoted_len(value) {
             Some(length) if length == value.len() => &value[1..length - 1],
             None if !value.contains('"') => value,
             // two strings, or half a one
             _ => return None,
         };
-        Some((name.trim(), bare))
+        Some((name.trim_ascii(), bare))
     });
     Some(parameters)
 }

@@ -160,7 +160,7 @@ fn check_line(at: usize, line: &str) -> Result<(), BadSdp> {
     if (at == 1) != line.starts_with("v=") {
         return Err(bad(at, "`v=` must be the first line and no other"));
     }
-    if at == 1 && line.trim_end() != "v=0" {
+    if at == 1 && line.trim_ascii_end() != "v=0" {
         return Err(bad(at, "only version 0 is known"));
     }
     if let Some(media) = line.strip_prefix("m=") {

@@ -27,7 +27,7 @@ fn here(folder: &str) -> PathBuf {
 fn batter(check: fn(&[u8]), bytes: &[u8]) {
     check(bytes);
     // long inputs are sampled so that the test stays quick
-    let step = (bytes.len() / 40).max(1);
+    let step = (bytes.len() / 24).max(1);
     let mut damaged = bytes.to_vec();
     for at in (0..bytes.len()).step_by(step) {
         check(&bytes[..at]);

@@ -37,7 +37,7 @@ impl Challenge {
         let qop_auth = match qop {
             None => false,
             Some(options) => {
-                let mut options = options.split(',').map(str::trim);
+                let mut options = options.split(',').map(str::trim_ascii);
                 if !options.any(|option| option.eq_ignore_ascii_case("auth")) {
                     return None;
                 }

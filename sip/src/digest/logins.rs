@@ -150,8 +150,8 @@ impl Login {
 fn next_nonce(value: &str) -> Option<String> {
     crate::header::grammar::split_list(value).find_map(|element| {
         let (name, value) = element.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        let named = name.trim().eq_ignore_ascii_case("nextnonce");
+        let value = value.trim_ascii().trim_matches('"');
+        let named = name.trim_ascii().eq_ignore_ascii_case("nextnonce");
         (named && !value.is_empty()).then(|| value.to_owned())
     })
 }

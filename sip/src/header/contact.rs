@@ -13,7 +13,7 @@ pub enum Contact {
 impl Contact {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.trim() == "*" {
+        if text.trim_ascii() == "*" {
             Some(Self::All)
         } else {
             NameAddr::parse(text).map(Self::At)

@@ -14,7 +14,7 @@ impl ContentType {
     pub fn parse(text: &str) -> Option<Self> {
         let (media, params) = text.split_at(text.find(';').unwrap_or(text.len()));
         let (kind, subtype) = media.split_once('/')?;
-        let (kind, subtype) = (kind.trim(), subtype.trim());
+        let (kind, subtype) = (kind.trim_ascii(), subtype.trim_ascii());
         if !is_token(kind) || !is_token(subtype) {
             return None;
         }

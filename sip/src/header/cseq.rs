@@ -13,8 +13,8 @@ pub struct CSeq {
 impl CSeq {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (digits, method) = text.trim().split_once([' ', '\t'])?;
-        let method = method.trim_start();
+        let (digits, method) = text.trim_ascii().split_once([' ', '\t'])?;
+        let method = method.trim_ascii_start();
         let number = number(digits).filter(|number| *number < 1 << 31)?;
         is_token(method).then(|| Self {
             number,

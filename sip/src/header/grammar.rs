@@ -15,6 +15,12 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
+/// Would this text break out of its line?
+#[must_use]
+pub fn has_line_end(text: &str) -> bool {
+    text.bytes().any(|byte| byte == b'\r' || byte == b'\n')
+}
+
 /// The whole text as a decimal number: digits only, no sign.
 #[must_use]
 pub fn number(text: &str) -> Option<u32> {
@@ -83,7 +89,7 @@ pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
                     now
                 }
             }
-            .trim();
+            .trim_ascii();
             if !element.is_empty() {
                 return Some(element);
             }

@@ -2,7 +2,7 @@
 //! and parameters (RFC 3261 section 20.10 and 25.1 `name-addr` / `addr-spec`).
 
 use super::{
-    grammar::{find_bare, is_token_byte, push_quoted, quoted_len, unquote},
+    grammar::{find_bare, has_line_end, is_token_byte, push_quoted, quoted_len, unquote},
     params::{Params, is_params},
 };
 use crate::uri::Uri;
@@ -50,13 +50,13 @@ impl NameAddr {
 
 /// Display name as written, URI, parameters.
 pub(super) fn split(text: &str) -> Option<(&str, &str, &str)> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     // values of parsed messages are on one line; a page's input may not be
-    if text.contains(['\r', '\n']) {
+    if has_line_end(text) {
         return None;
     }
     if let Some(open) = find_bare(text, b'<', false) {
-        let name = text[..open].trim();
+        let name = text[..open].trim_ascii();
         if name.starts_with('"') {
             if quoted_len(name) != Some(name.len()) {
                 return None;
@@ -72,8 +72,8 @@ pub(super) fn split(text: &str) -> Option<(&str, &str, &str)> {
     // without brackets every parameter is the header's, and the URI has neither `?` nor `,`
     // (RFC 3261 section 20)
     let end = text.find(';').unwrap_or(text.len());
-    let uri = text[..end].trim_end();
-    if uri.contains(['?', ',', '"']) {
+    let uri = text[..end].trim_ascii_end();
+    if uri.bytes().any(|byte| matches!(byte, b'?' | b',' | b'"')) {
         return None;
     }
     Some(("", uri, &text[end..]))
@@ -81,7 +81,8 @@ pub(super) fn split(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Is it readable? The same verdict as [`NameAddr::parse`] without copying anything.
 pub(crate) fn is_name_addr(text: &str) -> bool {
-    split(text).is_some_and(|(_, uri, params)| crate::uri::is_uri(uri) && is_params(params.trim()))
+    split(text)
+        .is_some_and(|(_, uri, params)| crate::uri::is_uri(uri) && is_params(params.trim_ascii()))
 }
 
 /// Unquoted names are tokens and spaces by the grammar. Dots, slashes, non-ASCII letters and the

@@ -1,6 +1,6 @@
 //! The `;name=value` parameters that follow many header values.
 
-use super::grammar::{find_bare, is_token_byte, quoted_len, unquote};
+use super::grammar::{find_bare, has_line_end, is_token_byte, quoted_len, unquote};
 
 /// Parameters in order, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ impl Params {
     /// Parses what follows the main value: nothing, or semicolon-separated parameters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = text.trim_ascii();
         is_params(text).then(|| Self {
             raw: text.to_owned(),
         })
@@ -126,8 +126,8 @@ fn each(raw: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
             }
         };
         Some(match param.split_once('=') {
-            Some((name, value)) => (name.trim(), Some(value.trim())),
-            None => (param.trim(), None),
+            Some((name, value)) => (name.trim_ascii(), Some(value.trim_ascii())),
+            None => (param.trim_ascii(), None),
         })
     })
 }
@@ -138,7 +138,7 @@ pub(super) fn is_params(text: &str) -> bool {
         return true;
     }
     text.starts_with(';')
-        && !text.contains(['\r', '\n'])
+        && !has_line_end(text)
         && each(text).all(|(name, value)| {
             !name.is_empty()
                 && name.bytes().all(is_token_byte)
@@ -146,7 +146,10 @@ pub(super) fn is_params(text: &str) -> bool {
                     if value.starts_with('"') {
                         quoted_len(value) == Some(value.len())
                     } else {
-                        !value.is_empty() && !value.contains(['"', ',', '<', '>', ' ', '\t'])
+                        !value.is_empty()
+                            && !value.bytes().any(|byte| {
+                                matches!(byte, b'"' | b',' | b'<' | b'>' | b' ' | b'\t')
+                            })
                     }
                 })
         })

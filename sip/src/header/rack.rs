@@ -18,7 +18,7 @@ pub fn parse_rseq(text: &str) -> Option<u32> {
 impl RAck {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (rseq, cseq) = text.trim().split_once([' ', '\t'])?;
+        let (rseq, cseq) = text.trim_ascii().split_once([' ', '\t'])?;
         Some(Self {
             rseq: number(rseq)?,
             cseq: CSeq::parse(cseq)?,

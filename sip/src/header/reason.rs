@@ -28,7 +28,7 @@ impl Reason {
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         let (protocol, params) = value.split_at(value.find(';').unwrap_or(value.len()));
-        let protocol = protocol.trim();
+        let protocol = protocol.trim_ascii();
         let params = Params::parse(params)?;
         is_token(protocol).then(|| Self {
             protocol: protocol.to_owned(),

@@ -15,7 +15,7 @@ impl Replaces {
     pub fn parse(text: &str) -> Option<Self> {
         let (call_id, params) = text.split_at(text.find(';')?);
         let params = Params::parse(params)?;
-        let call_id = call_id.trim();
+        let call_id = call_id.trim_ascii();
         if call_id.is_empty() || call_id.bytes().any(|byte| byte <= b' ') {
             return None;
         }

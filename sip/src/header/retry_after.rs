@@ -13,7 +13,7 @@ impl RetryAfter {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let end = find_bare(text, b';', false).unwrap_or(text.len());
-        let digits = text[..end].split(['(', ' ', '\t']).next()?;
+        let digits = text[..end].split('(').next()?.trim_ascii();
         Some(Self {
             seconds: number(digits)?,
         })

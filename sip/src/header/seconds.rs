@@ -24,7 +24,7 @@ impl Headers {
 
 /// Up to 2^32-1; a larger number is that (RFC 4475 section 3.1.2.4 has 10^20 in Expires).
 pub(super) fn seconds(text: &str) -> Option<u32> {
-    let digits = text.split(';').next().unwrap_or("").trim();
+    let digits = text.split(';').next().unwrap_or("").trim_ascii();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

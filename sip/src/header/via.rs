@@ -25,24 +25,24 @@ impl Via {
         // white space is allowed around the slashes and the colon (RFC 4475 section 3.1.1.1)
         let (protocol, rest) = text.split_once('/')?;
         let (version, rest) = rest.split_once('/')?;
-        if !protocol.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        if !protocol.trim_ascii().eq_ignore_ascii_case("SIP") || version.trim_ascii() != "2.0" {
             return None;
         }
-        let rest = rest.trim_start();
+        let rest = rest.trim_ascii_start();
         let (transport, rest) = rest.split_once([' ', '\t'])?;
         let end = rest.find(';').unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
-        let sent_by = sent_by.trim();
+        let sent_by = sent_by.trim_ascii();
         let host_end = if sent_by.starts_with('[') {
             sent_by.find(']')? + 1
         } else {
             sent_by.find(':').unwrap_or(sent_by.len())
         };
         let (host, after) = sent_by.split_at(host_end);
-        let host = host.trim_end();
-        let port = match after.trim_start().strip_prefix(':') {
-            Some(port) => Some(u16::try_from(number(port.trim())?).ok()?),
-            None if after.trim().is_empty() => None,
+        let host = host.trim_ascii_end();
+        let port = match after.trim_ascii_start().strip_prefix(':') {
+            Some(port) => Some(u16::try_from(number(port.trim_ascii())?).ok()?),
+            None if after.trim_ascii().is_empty() => None,
             None => return None,
         };
         if !is_token(transport) || !crate::uri::is_host(host) {

@@ -1,6 +1,6 @@
 //! Header fields in the order and the spelling they were written in.
 
-use crate::header::grammar::{is_token, split_list};
+use crate::header::grammar::{has_line_end, is_token, split_list};
 
 /// The header fields of a message in the order they were written.
 ///
@@ -306,14 +306,14 @@ impl Headers {
         if !is_token(name) {
             return;
         }
-        let value = value.trim_matches([' ', '\t', '\r', '\n']);
+        let value = value.trim_ascii();
         let start = self.text.len();
         self.text.reserve(name.len() + value.len() + 4);
         self.text.push_str(name);
         let name_end = self.text.len();
         self.text.push_str(": ");
         let value_start = self.text.len();
-        if value.contains(['\r', '\n']) {
+        if has_line_end(value) {
             let one_line = |c| if c == '\r' || c == '\n' { ' ' } else { c };
             self.text.extend(value.chars().map(one_line));
         } else {
@@ -412,7 +412,7 @@ impl Headers {
 fn unfold(value: &str) -> String {
     let mut line = String::with_capacity(value.len());
     for part in value.split('\n') {
-        let part = part.trim_matches([' ', '\t', '\r']);
+        let part = part.trim_ascii();
         if !line.is_empty() && !part.is_empty() {
             line.push(' ');
         }

@@ -109,7 +109,7 @@ fn response(text: String, start_line: usize, body: &[u8]) -> Result<Message, Bad
 
 fn request(text: String, start_line: usize, body: &[u8]) -> Result<Message, BadMessage> {
     let line = &text[..start_line];
-    let version = line.trim_end().rsplit(' ').next().unwrap_or("");
+    let version = line.trim_ascii_end().rsplit(' ').next().unwrap_or("");
     let (Some(method), true) = (method_named(line), starts_with_sip(version)) else {
         return Err(drop("not a SIP message"));
     };
@@ -161,7 +161,7 @@ fn starts_with_sip(text: &str) -> bool {
 
 /// The first word, if it can be a method.
 fn method_named(line: &str) -> Option<Method> {
-    let word = line.split([' ', '\t', '\r', '\n']).next()?;
+    let word = line.split_ascii_whitespace().next()?;
     is_token(word).then(|| Method::named(word))
 }
 
@@ -248,7 +248,7 @@ fn headers(text: String, start_line: usize) -> (Headers, Option<Fault>) {
             .bytes()
             .take_while(|byte| is_token_byte(*byte))
             .count();
-        let after = field[name..].trim_start_matches([' ', '\t']);
+        let after = field[name..].trim_ascii_start();
         if name == 0 || !after.starts_with(':') {
             fault = fault.or(Some(("a header line has no name and colon", 400)));
         } else if field.len() > MAX_LINE {
@@ -258,11 +258,11 @@ fn headers(text: String, start_line: usize) -> (Headers, Option<Fault>) {
             break;
         } else {
             let raw = &after[1..];
-            let value = raw.trim_matches(WHITE);
+            let value = raw.trim_ascii();
             if has_stray_cr(value) {
                 fault = fault.or(Some(("a header field has a stray CR", 400)));
             } else {
-                let before = raw.len() - raw.trim_start_matches(WHITE).len();
+                let before = raw.len() - raw.trim_ascii_start().len();
                 let value_at = at + len - raw.len() + before;
                 let value = value_at..value_at + value.len();
                 headers.add_parsed(at..at + len, at + name, value, folded);
@@ -272,8 +272,6 @@ fn headers(text: String, start_line: usize) -> (Headers, Option<Fault>) {
     }
     (headers, fault)
 }
-
-const WHITE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// A CR that ends no line here would end one for a less careful reader behind us.
 fn has_stray_cr(value: &str) -> bool {

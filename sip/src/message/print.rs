@@ -61,7 +61,9 @@ fn headers_and_body(mut out: Vec<u8>, headers: &Headers, body: &[u8]) -> Vec<u8>
                 continue;
             }
             told = true;
-            let value = field.split_once(':').map_or("", |(_, value)| value.trim());
+            let value = field
+                .split_once(':')
+                .map_or("", |(_, value)| value.trim_ascii());
             if value.parse() != Ok(body.len()) {
                 length(&mut out, body.len());
                 continue;

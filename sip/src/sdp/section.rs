@@ -158,7 +158,7 @@ impl Section {
     pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
         self.attributes("fmtp").find_map(|value| {
             let (format, parameters) = value.split_once(' ')?;
-            (format.parse() == Ok(payload_type)).then(|| parameters.trim())
+            (format.parse() == Ok(payload_type)).then(|| parameters.trim_ascii())
         })
     }
     /// One `name=value` of the payload type's `a=fmtp`. Names compare without case.
@@ -166,7 +166,9 @@ impl Section {
     pub fn fmtp_parameter(&self, payload_type: u8, name: &str) -> Option<&str> {
         self.fmtp(payload_type)?.split(';').find_map(|parameter| {
             let (key, value) = parameter.split_once('=')?;
-            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+            key.trim_ascii()
+                .eq_ignore_ascii_case(name)
+                .then(|| value.trim_ascii())
         })
     }
 
@@ -177,10 +179,13 @@ impl Section {
         let new = [name, "=", value].concat();
         let is_named = |parameter: &&str| {
             let key = parameter.split('=').next().unwrap_or("");
-            key.trim_end().eq_ignore_ascii_case(name)
+            key.trim_ascii_end().eq_ignore_ascii_case(name)
         };
         let old = self.fmtp(payload_type).unwrap_or("").split(';');
-        let mut parameters: Vec<&str> = old.map(str::trim).filter(|old| !old.is_empty()).collect();
+        let mut parameters: Vec<&str> = old
+            .map(str::trim_ascii)
+            .filter(|old| !old.is_empty())
+            .collect();
         let at = parameters.iter().position(&is_named);
         parameters.retain(|old| !is_named(old));
         parameters.insert(at.unwrap_or(parameters.len()), &new);

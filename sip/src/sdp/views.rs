@@ -97,7 +97,7 @@ impl Direction {
 impl RtpMap {
     pub(super) fn parse(value: &str) -> Option<Self> {
         let (payload_type, codec) = value.split_once(' ')?;
-        let mut parts = codec.trim().split('/');
+        let mut parts = codec.trim_ascii().split('/');
         Some(Self {
             payload_type: payload_type.parse().ok()?,
             encoding: parts.next()?.to_owned(),

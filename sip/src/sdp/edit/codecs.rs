@@ -9,7 +9,7 @@ use crate::sdp::{RtpMap, Section};
 /// Tells how many are left, retransmissions included. When nothing would be left, or the section
 /// is not RTP, nothing is changed: an `m=` line without formats is no line.
 pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool) -> usize {
-    if !section.proto().contains("RTP/") {
+    if !section.proto().split('/').any(|word| word == "RTP") {
         return 0;
     }
     let maps = section.rtpmaps();
