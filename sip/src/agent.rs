@@ -3,8 +3,6 @@
 //!
 //! Both the phone in the page (one flow) and the relay (one flow per socket) drive this type.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::{
     digest::Credentials,
     message::{Headers, Method, Request, Status},
@@ -20,6 +18,7 @@ mod read;
 mod registration;
 mod requests;
 mod session;
+mod store;
 mod timers;
 mod transaction;
 mod wire;
@@ -27,6 +26,7 @@ mod wire;
 use auth::Auth;
 use registration::Binding;
 use session::Call;
+use store::{Index, Table};
 use timers::Alarm;
 use transaction::Transactions;
 use wire::Wire;
@@ -283,13 +283,11 @@ pub struct Agent {
     wire: Wire,
     transactions: Transactions,
     auth: Auth,
-    calls: BTreeMap<u64, Box<Call>>,
-    calls_by_flow: BTreeSet<(Flow, u64)>,
-    /// Calls by our own tag, which is random and so names one call.
-    dialogs: BTreeMap<String, u64>,
-    registrations: BTreeMap<u64, Binding>,
+    calls: Table<Call>,
+    calls_by_flow: Index,
+    registrations: Table<Binding>,
     /// The Contact a registrar gave us to use on a flow (a GRUU).
-    contacts: BTreeMap<Flow, String>,
+    contacts: Vec<(Flow, String)>,
     /// The last [`Output::WakeAt`] said.
     woken_at: Option<Time>,
 }
@@ -302,11 +300,10 @@ impl Agent {
             config,
             transactions: Transactions::default(),
             auth: Auth::default(),
-            calls: BTreeMap::new(),
-            calls_by_flow: BTreeSet::new(),
-            dialogs: BTreeMap::new(),
-            registrations: BTreeMap::new(),
-            contacts: BTreeMap::new(),
+            calls: Table::default(),
+            calls_by_flow: Index::default(),
+            registrations: Table::default(),
+            contacts: Vec::new(),
             woken_at: None,
         }
     }
@@ -315,7 +312,7 @@ impl Agent {
 
     /// A connection exists. A flow may be opened again under a new id after it was closed.
     pub fn open(&mut self, flow: Flow, transport: Transport) {
-        self.wire.flows.insert(flow, transport);
+        self.wire.open(flow, transport);
     }
 
     /// The connection is gone. Established calls on it stay (media may well go on) until
@@ -386,8 +383,10 @@ impl Agent {
     }
 
     fn contact(&self, flow: Flow) -> String {
-        let gruu = self.contacts.get(&flow).cloned();
-        gruu.unwrap_or_else(|| self.wire.contact(flow))
+        let given = self.contacts.iter().find(|(of, _)| *of == flow);
+        given
+            .map(|(_, contact)| contact.clone())
+            .unwrap_or_else(|| self.wire.contact(flow))
     }
 
     // --- calls -------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
 
 use super::{
     Agent, Event, Flow, Pending, Sent, read,
-    transaction::{Again, Client, Matched, Purpose, Report},
+    transaction::{Again, Client, Matched, Purpose, Report, Transactions},
     wire,
 };
 use crate::message::{Message, Method, Request, Response, Status};
 
 impl Agent {
     pub(super) fn bytes(&mut self, flow: Flow, bytes: &[u8]) {
-        if !self.wire.flows.contains_key(&flow) {
+        if !self.wire.is_open(flow) {
             return;
         }
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -43,8 +43,8 @@ impl Agent {
             Report::Nothing => {}
             Report::Response(tx, response) => self.response_came(tx, response),
             Report::TimedOut(client) => {
-                let lost = !self.wire.flows.contains_key(&client.flow());
-                self.request_failed(*client, lost);
+                let lost = !self.wire.is_open(client.flow());
+                self.request_failed(&client, lost);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Agent {
             Matched::No => {}
         }
         let to_tag = read::tag(headers, "To");
-        let call = to_tag.and_then(|tag| self.dialogs.get(tag).copied());
+        let call = to_tag.and_then(|tag| self.call_of(tag));
         match request.method {
             Method::Ack => {
                 if let Some(call) = call {
@@ -113,7 +113,7 @@ impl Agent {
             return self.wire.reply(flow, &request, status, more);
         }
         let in_dialog = to_tag.is_some();
-        if !in_dialog && self.transactions.is_merged(&request) {
+        if !in_dialog && Transactions::is_merged(&self.wire, &request) {
             return self.wire.reply(flow, &request, Status(482), &[]);
         }
         if let Some(call) = call {
@@ -154,7 +154,7 @@ impl Agent {
     }
 
     fn within_call(&mut self, id: u64, flow: Flow, request: Request) {
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return self.wire.reply(flow, &request, Status(481), &[]);
         };
         let refusal = call.admit(&request);
@@ -233,7 +233,7 @@ impl Agent {
     }
 
     /// No final response will come: the flow closed (`lost`) or 64 * T1 went by.
-    pub(super) fn request_failed(&mut self, client: Client, lost: bool) {
+    pub(super) fn request_failed(&mut self, client: &Client, lost: bool) {
         match client.purpose {
             Purpose::Invite(call) => self.invite_failed(call, lost),
             Purpose::Change(call) => self.change_failed(call, lost),
@@ -293,7 +293,7 @@ impl Agent {
         let purpose = again.purpose;
         match purpose {
             Purpose::Invite(id) | Purpose::Change(id) | Purpose::Bye(id) | Purpose::Prack(id) => {
-                let Some(mut call) = self.calls.remove(&id) else {
+                let Some(mut call) = self.calls.remove(id) else {
                     return false;
                 };
                 let cseq = call.next_seq();
@@ -315,7 +315,7 @@ impl Agent {
                 // Outside calls the next number is ours alone; within one it must not collide.
                 let old = read::seq(&request.headers).unwrap_or_default();
                 let tag = read::tag(&request.headers, "From").unwrap_or_default();
-                let call = self.dialogs.get(tag).and_then(|id| self.calls.get_mut(id));
+                let call = self.call_of(tag).and_then(|id| self.calls.get_mut(id));
                 let cseq = call.map_or(old + 1, |call| call.next_seq());
                 self.resend(request, cseq, again);
             }
@@ -324,14 +324,14 @@ impl Agent {
     }
 
     pub(super) fn flow_closed(&mut self, flow: Flow) {
-        if self.wire.flows.remove(&flow).is_none() {
+        if !self.wire.close(flow) {
             return;
         }
         self.auth.forget(flow);
-        self.contacts.remove(&flow);
+        self.contacts.retain(|(of, _)| *of != flow);
         self.calls_lost(flow);
         for client in self.transactions.closed(&mut self.wire, flow) {
-            self.request_failed(client, true);
+            self.request_failed(&client, true);
         }
         self.registrations_lost(flow);
     }

@@ -24,6 +24,7 @@ const MAX_EXPIRES: u64 = 86_400;
 
 #[derive(Debug)]
 pub(super) struct Binding {
+    id: u64,
     flow: Flow,
     what: Registering,
     credentials: Option<Arc<Credentials>>,
@@ -42,6 +43,7 @@ impl Agent {
     pub(super) fn start_registration(&mut self, flow: Flow, mut what: Registering) -> Registration {
         let id = self.wire.id();
         let binding = Binding {
+            id,
             flow,
             credentials: what.credentials.take().map(Arc::new),
             call_id: self.wire.entropy.token(24),
@@ -53,13 +55,13 @@ impl Agent {
             told: false,
             what,
         };
-        self.registrations.insert(id, binding);
+        self.registrations.insert(id, Box::new(binding));
         self.send_register(id);
         Registration(id)
     }
 
     pub(super) fn next_register_seq(&mut self, id: u64) -> Option<u32> {
-        let binding = self.registrations.get_mut(&id)?;
+        let binding = self.registrations.get_mut(id)?;
         binding.cseq += 1;
         Some(binding.cseq)
     }
@@ -68,7 +70,7 @@ impl Agent {
         let Some(cseq) = self.next_register_seq(id) else {
             return;
         };
-        let Some(binding) = self.registrations.get(&id) else {
+        let Some(binding) = self.registrations.get(id) else {
             return;
         };
         let aor = ["<", &binding.what.aor.to_string(), ">"].concat();
@@ -105,7 +107,7 @@ impl Agent {
     }
 
     pub(super) fn register_response(&mut self, id: u64, response: &Response) {
-        let Some(binding) = self.registrations.get_mut(&id) else {
+        let Some(binding) = self.registrations.get_mut(id) else {
             return;
         };
         let headers = &response.headers;
@@ -114,7 +116,7 @@ impl Agent {
         }
         let registration = Registration(id);
         if binding.expires == 0 {
-            self.registrations.remove(&id);
+            self.registrations.remove(id);
             self.wire.tell(Event::Unregistered { registration });
             return;
         }
@@ -137,20 +139,14 @@ impl Agent {
             let flow = binding.flow;
             let outbound = binding.what.reg_id.is_some()
                 && (headers.lists("Require", "outbound") || headers.lists("Supported", "outbound"));
-            match &gruu {
+            self.contacts.retain(|(of, _)| *of != flow);
+            if let Some(gruu) = &gruu {
                 // RFC 5627 section 4.4: the GRUU is the Contact of what we send from now on.
-                Some(gruu) => {
-                    let contact = ["<", &gruu.to_string(), ">"].concat();
-                    self.contacts.insert(flow, contact);
-                }
-                None if outbound => {
-                    // RFC 5626 section 4.3: dialogs, too, come back by this very flow.
-                    let contact = with_ob(own);
-                    self.contacts.insert(flow, contact);
-                }
-                None => {
-                    self.contacts.remove(&flow);
-                }
+                let contact = ["<", &gruu.to_string(), ">"].concat();
+                self.contacts.push((flow, contact));
+            } else if outbound {
+                // RFC 5626 section 4.3: dialogs, too, come back by this very flow.
+                self.contacts.push((flow, with_ob(own)));
             }
             // Between 75 and 90 % of it, so that those who came together do not stay together.
             let share = 750 + u64::from(self.wire.entropy.u32() % 151);
@@ -184,14 +180,14 @@ impl Agent {
 
     /// The REGISTER with that CSeq got no answer.
     pub(super) fn register_failed(&mut self, id: u64, cseq: u32, lost: bool) {
-        let Some(binding) = self.registrations.get(&id) else {
+        let Some(binding) = self.registrations.get(id) else {
             return;
         };
         if binding.cseq != cseq {
             return;
         }
         if binding.expires == 0 {
-            self.registrations.remove(&id);
+            self.registrations.remove(id);
             let registration = Registration(id);
             return self.wire.tell(Event::Unregistered { registration });
         }
@@ -212,11 +208,11 @@ impl Agent {
         passing: bool,
         retry_after: Option<u64>,
     ) {
-        let Some(binding) = self.registrations.get_mut(&id) else {
+        let Some(binding) = self.registrations.get_mut(id) else {
             return;
         };
         binding.told = false;
-        self.contacts.remove(&binding.flow);
+        self.contacts.retain(|(of, _)| *of != binding.flow);
         let retry_after = passing.then(|| {
             binding.failures = (binding.failures + 1).min(16);
             let longest = (BASE_WAIT << (binding.failures - 1)).min(MAX_WAIT);
@@ -240,16 +236,16 @@ impl Agent {
     }
 
     pub(super) fn registrations_lost(&mut self, flow: Flow) {
-        for (id, binding) in &mut self.registrations {
+        for binding in self.registrations.iter_mut() {
             if binding.flow == flow {
                 binding.told = false;
-                self.wire.timers.cancel_all(*id);
+                self.wire.timers.cancel_all(binding.id);
             }
         }
     }
 
     pub(super) fn register_anew(&mut self, id: u64, flow: Flow) {
-        if let Some(binding) = self.registrations.get_mut(&id) {
+        if let Some(binding) = self.registrations.get_mut(id) {
             binding.flow = flow;
             binding.told = false;
             binding.failures = 0;
@@ -258,19 +254,19 @@ impl Agent {
     }
 
     pub(super) fn leave_registrar(&mut self, id: u64) {
-        let Some(binding) = self.registrations.get_mut(&id) else {
+        let Some(binding) = self.registrations.get_mut(id) else {
             return;
         };
         if binding.expires == 0 {
             return;
         }
         binding.expires = 0;
-        self.contacts.remove(&binding.flow);
-        if self.wire.flows.contains_key(&binding.flow) {
+        self.contacts.retain(|(of, _)| *of != binding.flow);
+        if self.wire.is_open(binding.flow) {
             self.send_register(id);
         } else {
             self.wire.timers.cancel_all(id);
-            self.registrations.remove(&id);
+            self.registrations.remove(id);
             let registration = Registration(id);
             self.wire.tell(Event::Unregistered { registration });
         }

@@ -26,7 +26,7 @@ impl Agent {
         body: Vec<u8>,
         credentials: Option<Credentials>,
     ) -> Result<Sent, Refused> {
-        if !self.wire.flows.contains_key(&flow) {
+        if !self.wire.is_open(flow) {
             return Err(Refused::Closed);
         }
         if matches!(
@@ -79,7 +79,7 @@ impl Agent {
         if own {
             return Err(Refused::WrongState);
         }
-        if !self.wire.flows.contains_key(&call.flow) {
+        if !self.wire.is_open(call.flow) {
             return Err(Refused::Closed);
         }
         let mut request = self.within(call, method).ok_or(Refused::WrongState)?;

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::{
-    Agent, CallId, Ending, Event, Flow, Refused, auth::Login, dialog::Dialog, read,
+    Agent, CallId, Ending, Event, Flow, Refused, auth::Login, dialog::Dialog, read, store::Key,
     transaction::Purpose, wire,
 };
 use crate::{
@@ -214,11 +214,20 @@ impl Call {
 impl Agent {
     /// Takes a living call out of the map; [`Self::put`] brings it back or buries it.
     pub(super) fn grab(&mut self, call: CallId) -> Result<Box<Call>, Refused> {
-        match self.calls.get(&call.0) {
+        match self.calls.get(call.0) {
             Some(call) if !matches!(call.phase, Phase::Leaving { .. }) => {}
             _ => return Err(Refused::NoSuchCall),
         }
-        self.calls.remove(&call.0).ok_or(Refused::NoSuchCall)
+        self.calls.remove(call.0).ok_or(Refused::NoSuchCall)
+    }
+
+    pub(super) fn dialog_key(&self, local_tag: &str) -> Key {
+        self.wire.namer.key(&["d", local_tag])
+    }
+
+    /// The call in whose dialogs that tag is ours: it is random and so names one call.
+    pub(super) fn call_of(&self, local_tag: &str) -> Option<u64> {
+        self.wire.names.get(self.dialog_key(local_tag))
     }
 
     pub(super) fn put(&mut self, mut call: Box<Call>) {
@@ -226,16 +235,17 @@ impl Agent {
         let flow = (!over).then_some(call.flow);
         if call.listed != flow {
             if let Some(old) = call.listed {
-                self.calls_by_flow.remove(&(old, call.id));
+                self.calls_by_flow.take((old.0, call.id));
             }
             if let Some(new) = flow {
-                self.calls_by_flow.insert((new, call.id));
+                self.calls_by_flow.set((new.0, call.id), 0);
             }
             call.listed = flow;
         }
         if over {
             self.wire.timers.cancel_all(call.id);
-            self.dialogs.remove(&call.local_tag);
+            let key = self.dialog_key(&call.local_tag);
+            self.wire.names.take(key);
         } else {
             self.calls.insert(call.id, call);
         }
@@ -307,7 +317,7 @@ impl Agent {
     }
 
     pub(super) fn move_call_to(&mut self, call: CallId, flow: Flow) -> Result<(), Refused> {
-        if !self.wire.flows.contains_key(&flow) {
+        if !self.wire.is_open(flow) {
             return Err(Refused::Closed);
         }
         let mut call = self.grab(call)?;

@@ -1,7 +1,6 @@
 //! Every deadline of the agent in one ordered queue, so that a tick costs what is due and no more.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::store::Index;
 use crate::time::{Millis, Time};
 
 /// RFC 3261 section 17.1.1.1: the round trip estimate, and the first retransmission interval.
@@ -43,52 +42,90 @@ pub(super) enum Alarm {
     Register,
 }
 
+const ALARMS: [Alarm; 13] = [
+    Alarm::Resend,
+    Alarm::GiveUp,
+    Alarm::Linger,
+    Alarm::Ring,
+    Alarm::Resend200,
+    Alarm::NoAck,
+    Alarm::Resend18x,
+    Alarm::NoPrack,
+    Alarm::Refresh,
+    Alarm::Expire,
+    Alarm::Glare,
+    Alarm::Unanswered,
+    Alarm::Register,
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    due: BTreeSet<(Time, u64, Alarm)>,
-    of: BTreeMap<(u64, Alarm), Time>,
+    /// By time and what is due.
+    due: Index,
+    /// By what is due: its time.
+    of: Index,
+}
+
+/// An owner's number has room for its alarms.
+const fn what(owner: u64, alarm: Alarm) -> u64 {
+    owner << 4 | alarm as u64
 }
 
 impl Timers {
     /// Sets the owner's deadline of that kind, replacing an earlier one.
     pub(super) fn set(&mut self, owner: u64, alarm: Alarm, at: Time) {
-        if let Some(old) = self.of.insert((owner, alarm), at) {
-            self.due.remove(&(old, owner, alarm));
+        let what = what(owner, alarm);
+        if let Some(old) = self.of.set((what, 0), at.0) {
+            self.due.take((old, what));
         }
-        self.due.insert((at, owner, alarm));
+        self.due.set((at.0, what), 0);
     }
 
     pub(super) fn cancel(&mut self, owner: u64, alarm: Alarm) {
-        if let Some(old) = self.of.remove(&(owner, alarm)) {
-            self.due.remove(&(old, owner, alarm));
+        self.forget(what(owner, alarm));
+    }
+
+    fn forget(&mut self, what: u64) {
+        if let Some(old) = self.of.take((what, 0)) {
+            self.due.take((old, what));
         }
     }
 
     pub(super) fn cancel_all(&mut self, owner: u64) {
-        let range = (owner, Alarm::Resend)..=(owner, Alarm::Register);
-        while let Some((&(_, alarm), _)) = self.of.range(range.clone()).next() {
-            self.cancel(owner, alarm);
+        while let Some((what, _)) = self.of.at_or_after((owner << 4, 0)) {
+            if what >> 4 != owner {
+                break;
+            }
+            self.forget(what);
         }
     }
 
     pub(super) fn next(&self) -> Option<Time> {
-        self.due.first().map(|&(at, ..)| at)
+        self.due.at_or_after((0, 0)).map(|(at, _)| Time(at))
     }
 
     /// Takes the earliest deadline that is not after `now`.
     pub(super) fn pop(&mut self, now: Time) -> Option<(u64, Alarm)> {
-        let &(at, owner, alarm) = self.due.first()?;
-        if at > now {
-            return None;
-        }
-        self.cancel(owner, alarm);
-        Some((owner, alarm))
+        let (_, what) = self
+            .due
+            .at_or_after((0, 0))
+            .filter(|(at, _)| *at <= now.0)?;
+        self.forget(what);
+        let alarm = ALARMS.get(usize::try_from(what & 15).ok()?)?;
+        Some((what >> 4, *alarm))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alarms_are_listed_in_their_order() {
+        for (at, alarm) in ALARMS.iter().enumerate() {
+            assert_eq!(*alarm as usize, at);
+        }
+    }
 
     #[test]
     fn a_deadline_set_again_moves() {

@@ -1,9 +1,12 @@
 //! The transaction layer (RFC 3261 section 17, RFC 6026): which message belongs to which
 //! transaction, and what is told to whoever uses it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{Flow, timers::Alarm, wire::Wire};
+use super::{
+    Flow,
+    store::{Index, Table},
+    timers::Alarm,
+    wire::Wire,
+};
 use crate::message::Response;
 
 mod client;
@@ -72,12 +75,10 @@ pub(super) enum Matched {
 
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    clients: BTreeMap<u64, Client>,
-    servers: BTreeMap<u64, Server>,
-    /// `c`, `s` or `m` (merged requests) and what identifies the transaction there.
-    index: BTreeMap<String, u64>,
+    clients: Table<Client>,
+    servers: Table<Server>,
     /// Client and server transactions of each flow.
-    by_flow: BTreeSet<(Flow, u64)>,
+    by_flow: Index,
     /// Server transactions that wait for an answer of ours.
     waiting: usize,
 }
@@ -94,21 +95,21 @@ impl Transactions {
         self.waiting
     }
     pub(super) fn server(&self, id: u64) -> Option<&Server> {
-        self.servers.get(&id)
+        self.servers.get(id)
     }
     pub(super) fn server_mut(&mut self, id: u64) -> Option<&mut Server> {
-        self.servers.get_mut(&id)
+        self.servers.get_mut(id)
     }
     pub(super) fn client(&self, id: u64) -> Option<&Client> {
-        self.clients.get(&id)
+        self.clients.get(id)
     }
 
     pub(super) fn owns(&self, id: u64) -> bool {
-        self.clients.contains_key(&id) || self.servers.contains_key(&id)
+        self.clients.contains(id) || self.servers.contains(id)
     }
 
     pub(super) fn alarm(&mut self, wire: &mut Wire, id: u64, alarm: Alarm) -> Report {
-        if let Some(client) = self.clients.get_mut(&id) {
+        if let Some(client) = self.clients.get_mut(id) {
             if alarm == Alarm::Resend {
                 match &mut client.state {
                     ClientState::Invite(machine) => {
@@ -122,13 +123,13 @@ impl Transactions {
             }
             let client = self.forget_client(wire, id);
             return match client {
-                Some(client) if alarm == Alarm::GiveUp => Report::TimedOut(Box::new(client)),
+                Some(client) if alarm == Alarm::GiveUp => Report::TimedOut(client),
                 _ => Report::Nothing,
             };
         }
         // A final response that was never acknowledged, or a request nobody answered: either is over
         // for its user already.
-        match self.servers.get_mut(&id) {
+        match self.servers.get_mut(id) {
             Some(server) if alarm == Alarm::Resend => {
                 if let ServerState::Invite(machine) = &mut server.state {
                     machine.resend(wire, server.link);
@@ -139,30 +140,32 @@ impl Transactions {
         Report::Nothing
     }
 
-    fn forget_client(&mut self, wire: &mut Wire, id: u64) -> Option<Client> {
+    fn forget_client(&mut self, wire: &mut Wire, id: u64) -> Option<Box<Client>> {
         wire.timers.cancel_all(id);
-        let client = self.clients.remove(&id)?;
-        self.index.remove(&client.key);
-        self.by_flow.remove(&(client.link.flow, id));
+        let client = self.clients.remove(id)?;
+        wire.names.take(client.key);
+        self.by_flow.take((client.link.flow.0, id));
         Some(client)
     }
 
     fn forget_server(&mut self, wire: &mut Wire, id: u64) {
         wire.timers.cancel_all(id);
-        if let Some(server) = self.servers.remove(&id) {
+        if let Some(server) = self.servers.remove(id) {
             if !server.is_answered() {
                 self.waiting = self.waiting.saturating_sub(1);
             }
-            self.index.remove(&server.key);
-            self.index.remove(&server.merge_key);
-            self.by_flow.remove(&(server.link.flow, id));
+            wire.names.take(server.key);
+            if let Some(key) = server.merge_key {
+                wire.names.take(key);
+            }
+            self.by_flow.take((server.link.flow.0, id));
         }
     }
 
     /// Ends every transaction of a closed flow; gives the client ones that still waited.
-    pub(super) fn closed(&mut self, wire: &mut Wire, flow: Flow) -> Vec<Client> {
+    pub(super) fn closed(&mut self, wire: &mut Wire, flow: Flow) -> Vec<Box<Client>> {
         let mut failed = Vec::new();
-        for id in of_flow(&self.by_flow, flow) {
+        for id in self.by_flow.all(flow.0) {
             self.forget_server(wire, id);
             if let Some(client) = self.forget_client(wire, id)
                 && client.waits()
@@ -172,10 +175,4 @@ impl Transactions {
         }
         failed
     }
-}
-
-/// Everything listed under a flow.
-pub(super) fn of_flow(list: &BTreeSet<(Flow, u64)>, flow: Flow) -> Vec<u64> {
-    let all = list.range((flow, 0)..=(flow, u64::MAX));
-    all.map(|(_, id)| *id).collect()
 }

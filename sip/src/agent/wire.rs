@@ -1,9 +1,13 @@
 //! What every part of the agent needs at hand: the time, the timers, the way out, randomness, and
 //! how requests and responses are dressed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use super::{Event, Flow, Output, Transport, read, timers::Timers};
+use super::{
+    Event, Flow, Output, Transport, read,
+    store::{Index, Namer},
+    timers::Timers,
+};
 use crate::{
     entropy::Entropy,
     message::{Headers, Method, Request, Response, Status},
@@ -22,7 +26,11 @@ pub(super) struct Wire {
     pub(super) now: Time,
     pub(super) timers: Timers,
     pub(super) out: VecDeque<Output>,
-    pub(super) flows: BTreeMap<Flow, Transport>,
+    /// Open flows and their transports.
+    flows: Index,
+    pub(super) namer: Namer,
+    /// Transactions and dialogs by what names them in messages.
+    pub(super) names: Index,
     pub(super) entropy: Entropy,
     pub(super) product: String,
     pub(super) host: String,
@@ -40,12 +48,15 @@ pub(super) struct Line<'a> {
 
 impl Wire {
     pub(super) fn new(config: &super::Config) -> Self {
+        let mut entropy = Entropy::new(config.seed);
         Self {
             now: Time::default(),
             timers: Timers::default(),
             out: VecDeque::new(),
-            flows: BTreeMap::new(),
-            entropy: Entropy::new(config.seed),
+            flows: Index::default(),
+            namer: Namer::new(entropy.bytes()),
+            names: Index::default(),
+            entropy,
             product: config.product.clone(),
             host: config.host.clone(),
             contact_user: config.contact_user.clone(),
@@ -61,7 +72,7 @@ impl Wire {
 
     /// Nothing is sent to a flow that is closed.
     pub(super) fn send(&mut self, flow: Flow, bytes: Vec<u8>) {
-        if self.flows.contains_key(&flow) {
+        if self.is_open(flow) {
             self.out.push_back(Output::Send { flow, bytes });
         }
     }
@@ -76,22 +87,41 @@ impl Wire {
 
     /// Whether the flow never loses a message while it lives.
     pub(super) fn reliable(&self, flow: Flow) -> bool {
-        self.flows.get(&flow) != Some(&Transport::Udp)
+        self.transport(flow) != Some(Transport::Udp)
     }
 
-    fn transport(&self, flow: Flow) -> &'static str {
-        match self.flows.get(&flow) {
+    pub(super) fn open(&mut self, flow: Flow, transport: Transport) {
+        self.flows.set((flow.0, 0), transport as u64);
+    }
+    /// `false`: it was closed already.
+    pub(super) fn close(&mut self, flow: Flow) -> bool {
+        self.flows.take((flow.0, 0)).is_some()
+    }
+    pub(super) fn is_open(&self, flow: Flow) -> bool {
+        self.flows.get((flow.0, 0)).is_some()
+    }
+    fn transport(&self, flow: Flow) -> Option<Transport> {
+        let number = self.flows.get((flow.0, 0))?;
+        let all = [
+            Transport::Ws,
+            Transport::Wss,
+            Transport::Udp,
+            Transport::Tcp,
+            Transport::Tls,
+        ];
+        all.into_iter()
+            .find(|transport| *transport as u64 == number)
+    }
+
+    /// A new Via with a branch of its own.
+    pub(super) fn via(&mut self, flow: Flow) -> String {
+        let transport = match self.transport(flow) {
             Some(Transport::Ws) => "WS",
             Some(Transport::Udp) => "UDP",
             Some(Transport::Tcp) => "TCP",
             Some(Transport::Tls) => "TLS",
             Some(Transport::Wss) | None => "WSS",
-        }
-    }
-
-    /// A new Via with a branch of its own.
-    pub(super) fn via(&mut self, flow: Flow) -> String {
-        let transport = self.transport(flow);
+        };
         let branch = self.entropy.token(16);
         let rport = if transport == "UDP" { ";rport" } else { "" };
         let parts = [
@@ -108,7 +138,7 @@ impl Wire {
 
     /// Our Contact as seen over this flow (RFC 7118: `transport=ws` for both ws and wss).
     pub(super) fn contact(&self, flow: Flow) -> String {
-        let transport = match self.flows.get(&flow) {
+        let transport = match self.transport(flow) {
             Some(Transport::Udp) => "",
             Some(Transport::Tcp) => ";transport=tcp",
             Some(Transport::Tls) => ";transport=tls",

@@ -90,7 +90,8 @@ impl Agent {
         let expires = read::number(&request.headers, "Expires").map(Millis::from_secs);
         let limit = expires.unwrap_or(RING_LIMIT).min(RING_LIMIT);
         self.wire.timers.set(id, Alarm::Ring, self.wire.now + limit);
-        self.dialogs.insert(tag, id);
+        let key = self.dialog_key(&tag);
+        self.wire.names.set(key, id);
         let name = call.name();
         self.put(call);
         self.wire.tell(Event::Incoming {
@@ -206,7 +207,7 @@ impl Agent {
 
     /// The ACK of a 2xx of ours.
     pub(in crate::agent) fn acknowledged(&mut self, id: u64, request: &Request) {
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return;
         };
         let cseq = read::seq(&request.headers).unwrap_or_default();
@@ -324,7 +325,7 @@ impl Agent {
         else {
             return;
         };
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return;
         };
         if let Phase::Ringing(_) = call.phase {

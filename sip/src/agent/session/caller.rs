@@ -36,7 +36,7 @@ impl Agent {
         flow: Flow,
         invite: Invite,
     ) -> Result<CallId, Refused> {
-        if !self.wire.flows.contains_key(&flow) {
+        if !self.wire.is_open(flow) {
             return Err(Refused::Closed);
         }
         let id = self.wire.id();
@@ -87,7 +87,8 @@ impl Agent {
         self.wire
             .timers
             .set(id, Alarm::Ring, self.wire.now + self.config.ring_timeout);
-        self.dialogs.insert(local_tag, id);
+        let key = self.dialog_key(&local_tag);
+        self.wire.names.set(key, id);
         self.put(call);
         Ok(CallId(id))
     }
@@ -103,7 +104,7 @@ impl Agent {
 
     pub(in crate::agent) fn invite_response(&mut self, id: u64, tx: u64, response: Response) {
         let status = response.status;
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             if status.is_success() {
                 self.stray(tx, &response, None);
             }
@@ -286,7 +287,7 @@ impl Agent {
     }
 
     pub(in crate::agent) fn invite_failed(&mut self, id: u64, lost: bool) {
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return;
         };
         if let Phase::Calling(_) = call.phase {

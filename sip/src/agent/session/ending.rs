@@ -2,11 +2,7 @@
 
 use super::{Call, Phase};
 use crate::{
-    agent::{
-        Agent, By, Cause, Ending, Flow,
-        timers::Alarm,
-        transaction::{Purpose, of_flow},
-    },
+    agent::{Agent, By, Cause, Ending, Flow, timers::Alarm, transaction::Purpose},
     message::{Headers, Method, Request, Status},
 };
 
@@ -79,7 +75,7 @@ impl Agent {
 
     /// The BYE was answered or will never be.
     pub(in crate::agent) fn bye_done(&mut self, id: u64) {
-        if let Some(mut call) = self.calls.remove(&id) {
+        if let Some(mut call) = self.calls.remove(id) {
             call.phase = Phase::Over;
             self.put(call);
         }
@@ -103,8 +99,8 @@ impl Agent {
 
     /// The flow went away: a call that is not established cannot go on.
     pub(in crate::agent) fn calls_lost(&mut self, flow: Flow) {
-        for id in of_flow(&self.calls_by_flow, flow) {
-            let Some(mut call) = self.calls.remove(&id) else {
+        for id in self.calls_by_flow.all(flow.0) {
+            let Some(mut call) = self.calls.remove(id) else {
                 continue;
             };
             match call.phase {
@@ -126,7 +122,7 @@ impl Agent {
     }
 
     pub(in crate::agent) fn call_alarm(&mut self, id: u64, alarm: Alarm) {
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return;
         };
         match (alarm, &call.phase) {

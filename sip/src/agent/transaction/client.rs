@@ -9,6 +9,7 @@ use crate::{
         Flow,
         auth::Login,
         read,
+        store::Key,
         timers::{Alarm, T64},
         wire::Wire,
     },
@@ -24,7 +25,7 @@ pub(super) enum ClientState {
 #[derive(Debug)]
 pub(in crate::agent) struct Client {
     pub(super) link: Link,
-    pub(super) key: String,
+    pub(super) key: Key,
     pub(in crate::agent) request: Request,
     pub(in crate::agent) purpose: Purpose,
     /// What challenges are answered with, if at all.
@@ -91,7 +92,7 @@ impl Transactions {
             flow,
             reliable: wire.reliable(flow),
         };
-        let key = client_key(&request.headers, request.method.as_str());
+        let key = client_key(&wire.namer, &request.headers, request.method.as_str());
         wire.send_request(flow, &request);
         let in_dialog = read::tag(&request.headers, "To").is_some();
         let state = if request.method == Method::Invite {
@@ -99,8 +100,8 @@ impl Transactions {
         } else {
             ClientState::Other(NonInviteClient::start(wire, link))
         };
-        self.index.insert(key.clone(), id);
-        self.by_flow.insert((flow, id));
+        wire.names.set(key, id);
+        self.by_flow.set((flow.0, id), 0);
         let client = Client {
             link,
             key,
@@ -112,8 +113,8 @@ impl Transactions {
             acks: Vec::new(),
             state,
         };
-        self.clients.insert(id, client);
-        if !wire.flows.contains_key(&flow) {
+        self.clients.insert(id, Box::new(client));
+        if !wire.is_open(flow) {
             // The flow closed under us: fail soon, but never from within the caller's call.
             wire.timers.set(id, Alarm::GiveUp, wire.now);
         }
@@ -128,13 +129,11 @@ impl Transactions {
         let Some(cseq) = response.headers.cseq() else {
             return Report::Nothing;
         };
-        let Some(&id) = self
-            .index
-            .get(&client_key(&response.headers, cseq.method.as_str()))
-        else {
+        let key = client_key(&wire.namer, &response.headers, cseq.method.as_str());
+        let Some(id) = wire.names.get(key) else {
             return Report::Nothing;
         };
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id) else {
             return Report::Nothing;
         };
         let verdict = match &mut client.state {
@@ -176,7 +175,7 @@ impl Transactions {
         ack: Option<&Request>,
     ) {
         let bytes = ack.map_or_else(Vec::new, Request::to_bytes);
-        if let Some(client) = self.clients.get_mut(&id) {
+        if let Some(client) = self.clients.get_mut(id) {
             client.request.body = Vec::new();
             client.acks.retain(|(of, _)| of != tag);
             // More forks than this accept only in an attack.
@@ -197,7 +196,7 @@ impl Transactions {
         reason: Option<String>,
         last_seq: u32,
     ) {
-        if let Some(client) = self.clients.get_mut(&id)
+        if let Some(client) = self.clients.get_mut(id)
             && client.cancel.is_none()
         {
             client.last_seq = last_seq;
@@ -207,7 +206,7 @@ impl Transactions {
     }
 
     fn cancel_now(&mut self, wire: &mut Wire, id: u64) {
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id) else {
             return;
         };
         let ClientState::Invite(machine) = &client.state else {

@@ -1,23 +1,24 @@
 //! By what a message finds its transaction.
 
 use crate::{
-    agent::{Flow, read},
+    agent::{
+        Flow, read,
+        store::{Key, Namer},
+    },
     message::{Headers, Method, Request},
 };
 
 /// RFC 3261 section 17.1.3: the branch of the top Via and the method of CSeq.
-pub(super) fn client_key(headers: &Headers, method: &str) -> String {
-    let branch = headers
-        .first("Via")
-        .and_then(read::via)
-        .map_or("", |(_, branch)| branch);
-    ["c", branch, " ", method].concat()
+pub(super) fn client_key(namer: &Namer, headers: &Headers, method: &str) -> Key {
+    let top = headers.first("Via").and_then(read::via);
+    let branch = top.map_or("", |(_, branch)| branch);
+    namer.key(&["c", branch, method])
 }
 
 /// RFC 3261 section 17.2.3: branch, sent-by and method, ACK and CANCEL counting as the INVITE they
 /// mean; without the magic cookie RFC 2543's fields. The flow belongs to it: who is on another
 /// connection cannot reach a transaction by guessing its branch.
-pub(super) fn server_key(flow: Flow, request: &Request) -> String {
+pub(super) fn server_key(namer: &Namer, flow: Flow, request: &Request) -> Key {
     let headers = &request.headers;
     let top = headers.first("Via").unwrap_or_default();
     let (sent_by, branch) = read::via(top).unwrap_or_default();
@@ -27,32 +28,19 @@ pub(super) fn server_key(flow: Flow, request: &Request) -> String {
     };
     let flow = flow.0.to_string();
     if branch.starts_with("z9hG4bK") {
-        return ["s", &flow, " ", branch, " ", sent_by, " ", method].concat();
+        return namer.key(&["s", &flow, branch, sent_by, method]);
     }
-    let cseq = read::seq(headers).unwrap_or_default();
+    let cseq = read::seq(headers).unwrap_or_default().to_string();
     let from = read::tag(headers, "From").unwrap_or_default();
     let call_id = headers.get("Call-ID").unwrap_or_default();
-    [
-        "s",
-        &flow,
-        " ",
-        call_id,
-        " ",
-        from,
-        " ",
-        &cseq.to_string(),
-        " ",
-        method,
-        " ",
-        top,
-    ]
-    .concat()
+    namer.key(&["o", &flow, call_id, from, &cseq, method, top])
 }
 
-pub(super) fn merge_key(request: &Request) -> String {
+/// RFC 3261 section 8.2.2.2: what a request that came by two ways has in common with itself.
+pub(super) fn merge_key(namer: &Namer, request: &Request) -> Key {
     let headers = &request.headers;
     let from = read::tag(headers, "From").unwrap_or_default();
     let call_id = headers.get("Call-ID").unwrap_or_default();
     let cseq = headers.get("CSeq").unwrap_or_default();
-    ["m", call_id, " ", from, " ", cseq].concat()
+    namer.key(&["m", call_id, from, cseq])
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     agent::{
         Flow, read,
+        store::Key,
         timers::{Alarm, T64},
         wire::{Wire, skeleton},
     },
@@ -24,8 +25,8 @@ pub(super) enum ServerState {
 #[derive(Debug)]
 pub(in crate::agent) struct Server {
     pub(super) link: Link,
-    pub(super) key: String,
-    pub(super) merge_key: String,
+    pub(super) key: Key,
+    pub(super) merge_key: Option<Key>,
     pub(in crate::agent) method: Method,
     pub(in crate::agent) skeleton: Headers,
     pub(in crate::agent) tag: String,
@@ -61,11 +62,11 @@ impl Transactions {
         flow: Flow,
         request: &Request,
     ) -> Matched {
-        let key = server_key(flow, request);
-        let Some(&id) = self.index.get(&key) else {
+        let key = server_key(&wire.namer, flow, request);
+        let Some(id) = wire.names.get(key) else {
             return Matched::No;
         };
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id) else {
             return Matched::No;
         };
         if request.method == Method::Cancel {
@@ -85,8 +86,8 @@ impl Transactions {
     }
 
     /// Whether the same request came already by another way (RFC 3261 section 8.2.2.2).
-    pub(in crate::agent) fn is_merged(&self, request: &Request) -> bool {
-        self.index.contains_key(&merge_key(request))
+    pub(in crate::agent) fn is_merged(wire: &Wire, request: &Request) -> bool {
+        wire.names.get(merge_key(&wire.namer, request)).is_some()
     }
 
     /// Opens the server transaction of a new request.
@@ -97,22 +98,20 @@ impl Transactions {
             flow,
             reliable: wire.reliable(flow),
         };
-        let key = server_key(flow, request);
-        let merge_key = if read::tag(&request.headers, "To").is_none() {
-            merge_key(request)
-        } else {
-            String::new()
-        };
+        let key = server_key(&wire.namer, flow, request);
+        let merge_key = read::tag(&request.headers, "To")
+            .is_none()
+            .then(|| merge_key(&wire.namer, request));
         let state = if request.method == Method::Invite {
             ServerState::Invite(InviteServer::default())
         } else {
             wire.timers.set(id, Alarm::GiveUp, wire.now + T64);
             ServerState::Other(NonInviteServer::default())
         };
-        self.index.insert(key.clone(), id);
-        self.by_flow.insert((flow, id));
-        if !merge_key.is_empty() {
-            self.index.insert(merge_key.clone(), id);
+        wire.names.set(key, id);
+        self.by_flow.set((flow.0, id), 0);
+        if let Some(key) = merge_key {
+            wire.names.set(key, id);
         }
         let server = Server {
             link,
@@ -125,7 +124,7 @@ impl Transactions {
             direct: link.reliable && request.headers.all("Via").len() == 1,
             state,
         };
-        self.servers.insert(id, server);
+        self.servers.insert(id, Box::new(server));
         self.waiting += 1;
         id
     }
@@ -139,7 +138,7 @@ impl Transactions {
     ) -> Option<Response> {
         let server = self
             .servers
-            .get(&id)
+            .get(id)
             .filter(|server| !server.is_answered())?;
         Some(wire.response(&server.skeleton, &server.tag, status))
     }
@@ -151,7 +150,7 @@ impl Transactions {
         id: u64,
         response: Response,
     ) -> Vec<u8> {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id) else {
             return Vec::new();
         };
         let status = response.status;

@@ -112,7 +112,7 @@ impl Agent {
             .transactions
             .client(tx)
             .is_some_and(|client| client.request.method == Method::Invite);
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             if status.is_success() && is_invite {
                 self.stray(tx, response, None);
             }
@@ -245,7 +245,7 @@ impl Agent {
     }
 
     pub(in crate::agent) fn change_failed(&mut self, id: u64, lost: bool) {
-        let Some(mut call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(id) else {
             return;
         };
         if let Some(ours) = call.ours.take() {
