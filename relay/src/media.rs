@@ -155,6 +155,9 @@ impl Media {
         }
         // a ufrag has two hexadecimal digits for the worker
         .min(256);
+        // a socket bound to IPv4 cannot answer on IPv6; bound to :: it can do both
+        let mut addresses = config.public;
+        addresses.retain(|address| address.is_ipv4() || config.bind.is_ipv6());
         let (events, heard) = mpsc::channel();
         let mut workers = Vec::new();
         let mut setups = Vec::new();
@@ -169,7 +172,7 @@ impl Media {
             let published = Arc::new(Published::default());
             let surface = Surface {
                 fingerprint: identity.fingerprint.clone(),
-                addresses: config.public.clone(),
+                addresses: addresses.clone(),
                 udp_port: config.udp.then_some(outbox.local_addr()?.port()),
                 tcp_port: config.tcp_port,
             };

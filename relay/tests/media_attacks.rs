@@ -1,5 +1,7 @@
 //! What strangers and broken members try, and that a visit goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 #[path = "media_support/caller.rs"]
 mod caller;
 

@@ -1,13 +1,15 @@
 //! Visits through the relay's media, with `str0m` at both ends.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 #[path = "media_support/peer.rs"]
 mod peer;
 
 use std::time::{Duration, Instant};
 
-use clinicall_relay::media::{Event, Media, Wants};
+use clinicall_relay::media::{Config, Event, Media, Wants};
 use peer::{Peer, config, joined, run};
-use str0m::media::MediaKind;
+use str0m::media::{Direction, MediaKind};
 
 #[test]
 fn doctor_and_patient_hear_and_see_each_other_once_both_are_let_in() {
@@ -101,4 +103,159 @@ fn the_relay_rings_a_patient_with_an_offer_of_its_own() {
     }));
     assert!(events.try_iter().count() >= 2);
     media.stop();
+}
+
+#[test]
+fn a_hospital_that_blocks_udp_is_reached_over_tcp_on_any_worker() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (media, _events) = Media::start(Config {
+        tcp_port: Some(address.port()),
+        udp: false,
+        workers: 3,
+        ..config()
+    })
+    .unwrap();
+    let door = media.clone();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            door.adopt(stream);
+        }
+    });
+    // rooms land on different workers, connections on whichever is next
+    for _ in 0..3 {
+        let room = media.open_room();
+        let [mut doctor, mut patient] = [(); 2].map(|()| {
+            let mut peer = Peer::over_tcp(address);
+            let offer = peer.offer(Direction::SendRecv);
+            let (member, answer) = media.join_by_offer(room, &offer).unwrap();
+            media.admit(member);
+            let text = answer.to_string();
+            assert!(
+                text.contains("tcptype passive") && !text.contains(" udp "),
+                "{text}"
+            );
+            peer.accept(&answer);
+            peer
+        });
+        assert!(run(&mut [&mut doctor, &mut patient], 20, |peers| {
+            for peer in peers.iter_mut().filter(|peer| peer.connected) {
+                peer.talk(b"through the firewall", &[]);
+            }
+            peers.iter().all(|peer| peer.heard_of(b"through") > 20)
+        }));
+    }
+    media.stop();
+}
+
+#[test]
+fn strangers_on_the_tcp_port_are_closed_and_cost_nothing() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (media, _events) = Media::start(config()).unwrap();
+    // a frame that is no check, a length no frame has, half a frame and then nothing
+    let junk: [&[u8]; 3] = [&[0, 4, 1, 2, 3, 4], &[0xff, 0xff, 0, 0], &[0, 200, 0, 1]];
+    let mut strangers: Vec<_> = junk
+        .into_iter()
+        .map(|bytes| {
+            let mut stranger = std::net::TcpStream::connect(address).unwrap();
+            media.adopt(listener.accept().unwrap().0);
+            stranger.write_all(bytes).unwrap();
+            stranger
+                .set_read_timeout(Some(Duration::from_secs(15)))
+                .unwrap();
+            stranger
+        })
+        .collect();
+    let began = Instant::now();
+    for stranger in &mut strangers {
+        assert_eq!(
+            stranger.read(&mut [0; 16]).unwrap_or(0),
+            0,
+            "closed without a word"
+        );
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(14),
+        "the silent one after ten seconds"
+    );
+    media.stop();
+}
+
+#[test]
+fn hold_resume_and_an_ice_restart_keep_the_keys() {
+    let (media, events) = Media::start(config()).unwrap();
+    let room = media.open_room();
+    let (mut doctor, doctor_id) = joined(&media, room);
+    let (mut patient, patient_id) = joined(&media, room);
+    media.admit(doctor_id);
+    media.admit(patient_id);
+    let talk = |doctor: &mut Peer, patient: &mut Peer, words: &'static [u8]| {
+        let before = [doctor.heard.len(), patient.heard.len()];
+        run(&mut [doctor, patient], 3, |peers| {
+            for peer in peers.iter_mut().filter(|peer| peer.connected) {
+                peer.talk(words, &[]);
+            }
+            peers
+                .iter()
+                .zip(before)
+                .all(|(peer, before)| peer.heard.len() > before + 20)
+        })
+    };
+    assert!(talk(&mut doctor, &mut patient, b"hello"));
+
+    // the doctor puts the patient on hold: sends, and takes nothing
+    let answer = renegotiated(&media, patient_id, &mut patient, |peer| {
+        peer.change(Direction::SendOnly)
+    });
+    assert!(answer.contains("a=recvonly") && !answer.contains("a=sendrecv"));
+    let silence = patient.heard.len();
+    assert!(!talk(&mut doctor, &mut patient, b"on hold"));
+    assert!(
+        patient.heard.len() <= silence + 5,
+        "music was not asked for"
+    );
+    assert!(
+        doctor.heard_of(b"on hold") > 20,
+        "what the holder sends arrives"
+    );
+    renegotiated(&media, patient_id, &mut patient, |peer| {
+        peer.change(Direction::SendRecv)
+    });
+    assert!(talk(&mut doctor, &mut patient, b"back again"));
+
+    let before = renegotiated(&media, patient_id, &mut patient, |peer| peer.restart());
+    let after = renegotiated(&media, patient_id, &mut patient, |peer| peer.restart());
+    let ufrag = |sdp: &str| {
+        sdp.lines()
+            .find(|line| line.starts_with("a=ice-ufrag"))
+            .map(str::to_owned)
+    };
+    assert_ne!(
+        ufrag(&before),
+        ufrag(&after),
+        "each restart has its own credentials"
+    );
+    patient.move_to_another_network();
+    assert!(talk(&mut doctor, &mut patient, b"on mobile data"));
+    assert!(patient.heard_of(b"on mobile data") > 20);
+    let handshakes = events
+        .try_iter()
+        .filter(|e| matches!(e, Event::Connected { .. }))
+        .count();
+    assert_eq!(handshakes, 2, "DTLS was shaken once for each");
+    media.stop();
+}
+
+fn renegotiated(
+    media: &Media,
+    member: clinicall_relay::media::MemberId,
+    peer: &mut Peer,
+    change: impl FnOnce(&mut Peer) -> clinicall_sip::sdp::Sdp,
+) -> String {
+    let offer = change(peer);
+    let answer = media.renegotiate(member, &offer).unwrap();
+    peer.accept(&answer);
+    answer.to_string()
 }

@@ -120,6 +120,26 @@ impl Peer {
         Sdp::parse(&offer.to_sdp_string()).unwrap()
     }
 
+    /// An offer that changes both directions.
+    pub fn change(&mut self, direction: Direction) -> Sdp {
+        let (audio, video) = (self.audio.unwrap(), self.video.unwrap());
+        let mut api = self.rtc.sdp_api();
+        api.set_direction(audio, direction);
+        api.set_direction(video, direction);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        Sdp::parse(&offer.to_sdp_string()).unwrap()
+    }
+
+    /// An offer with new ICE credentials.
+    pub fn restart(&mut self) -> Sdp {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        Sdp::parse(&offer.to_sdp_string()).unwrap()
+    }
+
     pub fn accept(&mut self, answer: &Sdp) {
         let answer = SdpAnswer::from_sdp_string(&answer.to_string()).unwrap();
         let pending = self.pending.take().unwrap();
@@ -258,20 +278,15 @@ impl Peer {
         }
     }
 
-    /// The raw socket, to misbehave with.
-    pub fn socket(&self) -> &UdpSocket {
-        match &self.wire {
-            Wire::Udp(socket) => socket,
-            Wire::Tcp { .. } => panic!("over TCP"),
-        }
-    }
-
     /// The phone changes networks: another socket, another address.
     pub fn move_to_another_network(&mut self) {
         let old = self.address();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
-        assert_ne!(old, socket.local_addr().unwrap());
+        let new = socket.local_addr().unwrap();
+        assert_ne!(old, new);
+        self.rtc
+            .add_local_candidate(Candidate::host(new, "udp").unwrap());
         self.wire = Wire::Udp(socket);
     }
 }
