@@ -163,14 +163,14 @@ impl Transactions {
     }
 
     /// Ends every transaction of a closed flow; gives the client ones that still waited.
-    pub(super) fn closed(&mut self, wire: &mut Wire, flow: Flow) -> Vec<Box<Client>> {
+    pub(super) fn closed(&mut self, wire: &mut Wire, flow: Flow) -> Vec<Client> {
         let mut failed = Vec::new();
         for id in self.by_flow.all(flow.0) {
             self.forget_server(wire, id);
             if let Some(client) = self.forget_client(wire, id)
                 && client.waits()
             {
-                failed.push(client);
+                failed.push(*client);
             }
         }
         failed
