@@ -72,8 +72,8 @@ pub struct Config {
     pub contact_user: String,
     /// From the operating system or the browser; fixed in tests.
     pub seed: [u8; 32],
-    /// Unanswered reliable provisionals and INVITE transactions in total, over which new INVITEs are
-    /// answered 503.
+    /// How many requests may wait for an answer of ours before a new INVITE is answered 503 with
+    /// Retry-After, without keeping anything of it. Other requests have four times that room.
     pub max_calls: usize,
     /// `Session-Expires` asked for and `Min-SE` (RFC 4028); 1800 s and 90 s unless you know better.
     pub session_expires: Millis,
@@ -191,7 +191,7 @@ pub enum Event {
     },
     /// A provisional response to our INVITE (not 100). `answer` is given once: the answer to our
     /// offer, when it came in this response (reliable or not; the 200 then repeats it and we do
-    /// not report it again). `early` is set when several early dialogs exist (forking).
+    /// not report it again, unless another of the peer's phones accepted with an answer of its own).
     Progress {
         call: CallId,
         status: Status,
@@ -508,7 +508,8 @@ impl Agent {
 
     // --- the rest ----------------------------------------------------------------------------
 
-    /// A request outside a dialog (OPTIONS, MESSAGE, SUBSCRIBE).
+    /// A request outside a call (OPTIONS, MESSAGE, SUBSCRIBE). Who keeps dialogs of his own
+    /// (subscriptions) gives To, From, Call-ID, CSeq and Route in `headers`.
     #[allow(clippy::too_many_arguments)]
     pub fn request(
         &mut self,
@@ -523,6 +524,13 @@ impl Agent {
     ) -> Result<Sent, Refused> {
         self.at(now);
         self.send_outside(flow, method, &to, &from, &headers, body, credentials)
+    }
+
+    /// The To tag of our answer to this request: ours in the dialog it opens.
+    #[must_use]
+    pub fn local_tag(&self, pending: Pending) -> Option<&str> {
+        let server = self.transactions.server(pending.0)?;
+        server.is_applications().then_some(server.tag.as_str())
     }
 
     pub fn respond(

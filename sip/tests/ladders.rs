@@ -14,6 +14,7 @@ mod ladders {
     mod jssip;
     mod limits;
     mod loss;
+    mod outside;
     mod races;
     mod registration;
     mod session_timers;

@@ -51,6 +51,11 @@ impl Agent {
         if makes_dialog && more.get("Contact").is_none() {
             request.headers.push("Contact", self.contact(flow));
         }
+        for name in ["To", "From", "Call-ID", "CSeq"] {
+            if let Some(value) = more.get(name) {
+                request.headers.set(name, value);
+            }
+        }
         wire::append(&mut request.headers, more);
         request.body = body;
         let credentials = credentials.map(Arc::new);

@@ -232,6 +232,10 @@ impl Clinic {
         pending.unwrap()
     }
 
+    pub fn news(&self, who: &str) -> &[Event] {
+        &self.people[self.who(who)].news
+    }
+
     pub fn progress(&mut self, who: &str, status: u16, sdp: Option<&str>) {
         let (now, call) = (self.now, self.incoming(who));
         let sdp = sdp.map(str::to_owned);
