@@ -33,6 +33,8 @@ fn nothing_reaches_who_was_not_let_in_while_others_talk() {
         clinic.speaks(PATIENT, LOUD, b"it hurts");
         clinic.shows(PATIENT, true);
         clinic.speaks(INTERPRETER, LOUD, b"let me in");
+        clinic.picture(INTERPRETER, false, b"lost, and nobody minds");
+        clinic.shows(INTERPRETER, false);
         clinic.run(20);
     }
     assert_eq!(clinic.got(INTERPRETER), []);
@@ -57,7 +59,7 @@ fn who_waits_outside_takes_nobodys_place() {
     clinic.joins(PATIENT, negotiated(PATIENT));
     clinic.admits(PATIENT);
     clinic.speaks(INTERPRETER, LOUD, b"hello?");
-    clinic.speaks(PATIENT, LOUD, b"hello");
+    clinic.speaks(PATIENT, 127, b"hello");
     let heard: Vec<_> = clinic
         .got(DOCTOR)
         .into_iter()
