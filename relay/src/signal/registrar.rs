@@ -15,7 +15,11 @@ use std::{
     sync::Arc,
 };
 
-use clinicall_sip::{Millis, Request, Status, Time, agent::Flow, digest::Guard};
+use clinicall_sip::{
+    Millis, Request, Status, Time,
+    agent::Flow,
+    digest::{Algorithm, Guard},
+};
 
 pub use binding::Binding;
 use contacts::Wish;
@@ -66,7 +70,10 @@ impl Registrar {
             settings: settings.clone(),
             users,
             metrics,
-            guard: Guard::new(&settings.realm, seed),
+            // RFC 8760 section 2.4 wants the best on top, and JsSIP 3.13, which knows MD5 alone,
+            // keeps only the last challenge (its parser replaces the header each time)
+            guard: Guard::new(&settings.realm, seed)
+                .with_algorithms(&[Algorithm::Sha256, Algorithm::Md5]),
             throttle: Throttle::new(settings.failed_logins_per_minute),
             flows: HashMap::new(),
             bindings: BTreeMap::new(),
@@ -138,6 +145,10 @@ impl Registrar {
     #[must_use]
     pub fn user(&self, id: &str) -> Option<User> {
         self.users.find(id)
+    }
+
+    pub fn set_stored_users(&mut self, users: Vec<User>) {
+        self.users.set_stored(users);
     }
 
     /// The device behind a connection.
