@@ -9,6 +9,8 @@ use crate::{
     log,
     server::Server,
     shutdown,
+    signal::users::{Keys, User},
+    store::{RedbStore, Store as _},
 };
 
 #[derive(Debug, Parser)]
@@ -34,8 +36,31 @@ enum Command {
     },
     /// Print a configuration file with every key, its manual and its default
     DefaultConfig,
+    /// Add, remove and list the users in the store
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+        /// The configuration file, for `realm` and `store.path`
+        #[arg(long, env = "CLINICALL_CONFIG")]
+        config: PathBuf,
+    },
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Add a user, or give an existing one a new password; it is read from standard input
+    Add {
+        id: String,
+        /// Shown to those who are called; the id unless given
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Remove a user
+    Remove { id: String },
+    /// List the users' ids and names
+    List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.start(),
         Command::CheckConfig { file, dev } => check_config(&file, dev),
         Command::DefaultConfig => print(&config::template()),
+        Command::User { command, config } => command.run(&config),
         Command::Version => print(&format!("clinicall {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match done {
@@ -113,6 +139,53 @@ impl Run {
         }
         Ok(config)
     }
+}
+
+impl UserCommand {
+    fn run(self, config: &std::path::Path) -> anyhow::Result<()> {
+        let config = Config::load(config, false)?;
+        let Some(path) = &config.store.path else {
+            anyhow::bail!(
+                "`store.path` is not set\n\
+                 hint: users of the configuration file are edited there; for a store, write \
+                 `[store]` and `path = \"/var/lib/clinicall/clinicall.redb\"`"
+            );
+        };
+        let store = RedbStore::at(path);
+        match self {
+            Self::Add { id, name } => {
+                anyhow::ensure!(
+                    config::is_user_id(&id),
+                    "`{id}` is not an id\nhint: take 1 to 64 letters, digits, `.`, `-` or `_`"
+                );
+                let password = password()?;
+                let keys = Keys::derive(&id, config.realm(), &password);
+                let name = name.unwrap_or_else(|| id.clone());
+                store.put(&User { id, name, keys })?;
+            }
+            Self::Remove { id } => {
+                anyhow::ensure!(store.remove(&id)?, "there is no user `{id}` in the store");
+            }
+            Self::List => {
+                for user in store.all()? {
+                    print(&format!("{}\t{}\n", user.id, user.name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of standard input.
+fn password() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(
+        !password.is_empty(),
+        "the password is empty\nhint: write it on one line"
+    );
+    Ok(password.to_owned())
 }
 
 fn check_config(file: &std::path::Path, dev: bool) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use check::is_user_id;
 pub use problem::Problem;
 use section::{Key, section};
 pub use template::template;

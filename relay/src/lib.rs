@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod server;
 pub mod shutdown;
 pub mod signal;
+pub mod store;
 pub mod ws;

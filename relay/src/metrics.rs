@@ -116,6 +116,7 @@ impl Metrics {
             );
         }
         for (name, help, value) in media {
+            let name = name.strip_prefix("clinicall_").unwrap_or(name);
             let kind = if name.ends_with("_total") {
                 "counter"
             } else {
@@ -147,7 +148,7 @@ mod tests {
         metrics.sockets.set(2);
         metrics.ended("busy");
         metrics.ended("unheard of");
-        let page = metrics.render(&[("media_packets_total", "Packets received", 7)]);
+        let page = metrics.render(&[("clinicall_media_packets_total", "Packets received", 7)]);
         for line in [
             "# TYPE clinicall_sockets gauge",
             "clinicall_sockets 2",

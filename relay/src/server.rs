@@ -1,6 +1,6 @@
 //! The relay as a value: boot reads like a checklist.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::watch};
@@ -15,7 +15,11 @@ use crate::{
     media::{self, Media},
     metrics::Metrics,
     signal::{self, Exchange, MediaPlane, Note, Settings, users::Users},
+    store::{RedbStore, Store as _},
 };
+
+/// How soon a change of the store is seen.
+const STORE_CHECK: Duration = Duration::from_secs(2);
 
 /// A running relay.
 #[derive(Debug)]
@@ -61,6 +65,13 @@ impl Server {
                     }
                 }
             })?;
+
+        if let Some(path) = &config.store.path {
+            let store = RedbStore::at(path);
+            let users = store.all()?;
+            signal.tell(Note::Stored(users)).await?;
+            tokio::spawn(follow(store, path.clone(), signal.clone()));
+        }
 
         let limits = &config.limits;
         let peers = || Peers::new(limits.sockets, limits.sockets_per_address);
@@ -124,6 +135,37 @@ impl Server {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let media = self.media;
         let _ = tokio::task::spawn_blocking(move || media.stop()).await;
+    }
+}
+
+/// Reads the store again whenever its file has changed: `clinicall user add` needs no restart.
+async fn follow(store: RedbStore, path: PathBuf, signal: signal::Handle) {
+    let modified = || {
+        std::fs::metadata(&path)
+            .and_then(|file| file.modified())
+            .ok()
+    };
+    let mut seen = modified();
+    loop {
+        tokio::time::sleep(STORE_CHECK).await;
+        let now = modified();
+        if now == seen {
+            continue;
+        }
+        let reader = store.clone();
+        match tokio::task::spawn_blocking(move || reader.all()).await {
+            Ok(Ok(users)) => {
+                // reading may touch the file; what matters is what was there before
+                seen = modified();
+                tracing::info!(users = users.len(), "store read anew");
+                if signal.tell(Note::Stored(users)).await.is_err() {
+                    return;
+                }
+            }
+            // another process has it open: the next round will do
+            Ok(Err(error)) => tracing::debug!(%error, "store not read"),
+            Err(_) => return,
+        }
     }
 }
 

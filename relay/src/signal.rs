@@ -172,6 +172,11 @@ impl Exchange {
         self.outs.pop_front()
     }
 
+    /// The users of the store, read anew.
+    pub fn set_stored_users(&mut self, users: Vec<users::User>) {
+        self.registrar.set_stored_users(users);
+    }
+
     /// Users with a binding.
     #[must_use]
     pub fn online(&self) -> BTreeSet<String> {

@@ -17,7 +17,7 @@ use clinicall_sip::{
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Closing, Exchange, Out};
+use super::{Closing, Exchange, Out, users::User};
 use crate::{log::Throttle, media::Event, metrics::Metrics};
 
 /// Notes that wait for the task; sockets wait for room, so a flood slows its own senders down.
@@ -43,6 +43,8 @@ pub enum Note {
         how: Closing,
     },
     Media(Event),
+    /// The users in the store, read anew.
+    Stored(Vec<User>),
     /// Who is registered.
     Online(oneshot::Sender<BTreeSet<String>>),
     Ping(oneshot::Sender<()>),
@@ -209,6 +211,7 @@ impl Actor {
                     self.exchange.closed(now, flow, how);
                 }
             }
+            Note::Stored(users) => self.exchange.set_stored_users(users),
             Note::Media(event) => self.exchange.media(now, event),
             Note::Online(answer) => drop(answer.send(self.exchange.online())),
             Note::Ping(answer) => drop(answer.send(())),

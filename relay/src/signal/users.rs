@@ -62,6 +62,7 @@ impl Keys {
 #[derive(Debug, Default)]
 pub struct Users {
     configured: BTreeMap<String, User>,
+    stored: BTreeMap<String, User>,
 }
 
 impl Users {
@@ -95,11 +96,23 @@ impl Users {
         };
         Self {
             configured: config.user.iter().map(user).collect(),
+            stored: BTreeMap::new(),
         }
+    }
+
+    /// What the store holds now. A user of the configuration goes before one of the same id here.
+    pub fn set_stored(&mut self, users: Vec<User>) {
+        self.stored = users
+            .into_iter()
+            .map(|user| (user.id.clone(), user))
+            .collect();
     }
 
     #[must_use]
     pub fn find(&self, id: &str) -> Option<User> {
-        self.configured.get(id).cloned()
+        self.configured
+            .get(id)
+            .or_else(|| self.stored.get(id))
+            .cloned()
     }
 }

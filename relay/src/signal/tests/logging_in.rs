@@ -3,7 +3,10 @@
 use clinicall_sip::{Message, Method, Millis};
 
 use super::Clinic;
-use crate::signal::Closing;
+use crate::signal::{
+    Closing,
+    users::{Keys, User},
+};
 
 #[test]
 fn a_doctor_logs_in_and_is_seen_until_the_tab_closes() {
@@ -42,6 +45,31 @@ fn a_refresh_on_the_same_socket_needs_no_second_challenge() {
     assert!(clinic.exchange.online().contains("2"));
     let challenges = clinic.ladder().matches("401 REGISTER").count();
     assert_eq!(challenges, 1, "{}", clinic.ladder());
+}
+
+#[test]
+fn jssip_finds_md5_where_it_looks() {
+    let mut clinic = Clinic::closed();
+    let doctor = clinic.phone("doctor", "2");
+    let challenged = register(&mut clinic, doctor, 1, "");
+    let algorithms: Vec<bool> = challenged
+        .lines()
+        .filter(|line| line.starts_with("WWW-Authenticate"))
+        .map(|line| line.contains("algorithm=MD5"))
+        .collect();
+    // JsSIP 3.13 keeps the last one it reads
+    assert_eq!(algorithms, [false, true], "{challenged}");
+}
+
+#[test]
+fn a_user_added_to_the_store_may_log_in_at_once() {
+    let mut clinic = Clinic::closed();
+    clinic.exchange.set_stored_users(vec![User {
+        id: "5".to_owned(),
+        name: "Nurse Okafor".to_owned(),
+        keys: Keys::derive("5", "clinic.example", "secret of 4"),
+    }]);
+    clinic.registered("nurse", "5");
 }
 
 #[test]
