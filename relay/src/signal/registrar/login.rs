@@ -87,12 +87,9 @@ impl Registrar {
             true => (401, "WWW-Authenticate"),
             false => (407, "Proxy-Authenticate"),
         };
-        // MD5 before SHA-256, against RFC 8760 section 2.4: JsSIP and SIP.js read the first challenge
-        // alone and give up over SHA-256. Our client takes the strongest in any order.
         self.guard
             .challenges(now, stale)
             .into_iter()
-            .rev()
             .fold(Answer::new(Status(status)), |answer, challenge| {
                 answer.with(header, challenge)
             })
