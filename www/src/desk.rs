@@ -197,6 +197,7 @@ impl Desk {
                 self.tell.dispatch(Action::Rung { from, name, video });
             }
             News::Ringing(call) => self.about(&call, Action::TheirPhoneRings),
+            News::Agreed(call) => self.about(&call, Action::Agreed),
             News::Connected(call) => self.about(
                 &call,
                 Action::Connected {

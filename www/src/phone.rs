@@ -2,7 +2,10 @@
 
 use clinicall_client::{self as client, By, CallState, Cause, Media, Options, Reason, State};
 use clinicall_sip::agent::Cause as Sip;
-use web_sys::MediaStream;
+use gloo_timers::future::TimeoutFuture;
+use std::rc::Rc;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{MediaStream, RtcPeerConnectionState};
 
 use crate::browser;
 use crate::people::Person;
@@ -16,6 +19,9 @@ pub enum News {
     Out(Failure),
     Incoming(Call),
     Ringing(Call),
+    /// Both sides agreed to talk; sound and picture may still be on their way.
+    Agreed(Call),
+    /// Sound and picture get through.
     Connected(Call),
     /// Sound and picture stopped; the phone looks for another way.
     Wavered(Call),
@@ -31,6 +37,12 @@ pub enum Failure {
     Trouble(Trouble),
 }
 
+/// Whoever hears the news.
+type Ear = Rc<dyn Fn(News)>;
+
+/// How soon after the agreement the page says that sound and picture get through.
+const LOOK_MILLIS: u32 = 100;
+
 pub struct Phone(client::Phone);
 
 impl Phone {
@@ -43,6 +55,7 @@ impl Phone {
             name: Some(me.name.to_string()),
             ..Options::default()
         };
+        let listen: Ear = Rc::new(listen);
         let phone = client::Phone::connect(options, move |news| retell(news, &listen)).await;
         phone
             .map(Self)
@@ -121,7 +134,7 @@ fn media(video: bool) -> Media {
     }
 }
 
-fn retell(news: client::News, listen: &impl Fn(News)) {
+fn retell(news: client::News, listen: &Ear) {
     match news {
         client::News::State(State::Reconnecting) => listen(News::LineLost),
         client::News::State(State::Registered) => listen(News::LineBack),
@@ -132,19 +145,39 @@ fn retell(news: client::News, listen: &impl Fn(News)) {
         client::News::Incoming(call) => listen(News::Incoming(Call(call))),
         client::News::Ringing(call) => listen(News::Ringing(Call(call))),
         client::News::Connected(call) => {
-            listen(News::Connected(Call(call.clone())));
-            listen(News::Streams(Call(call)));
+            listen(News::Agreed(Call(call.clone())));
+            listen(News::Streams(Call(call.clone())));
+            spawn_local(watch(call, listen.clone()));
         }
         client::News::Changed(call) => {
             match call.state() {
                 CallState::Reconnecting => listen(News::Wavered(Call(call.clone()))),
-                CallState::Connected => listen(News::Connected(Call(call.clone()))),
+                CallState::Connected if is_through(&call) => {
+                    listen(News::Connected(Call(call.clone())));
+                }
                 _ => {}
             }
             listen(News::Streams(Call(call)));
         }
         client::News::Hangup(call, reason) => listen(News::Ended(Call(call), ending(reason))),
     }
+}
+
+/// The phone tells when a path is lost and found again, but not when the first one is found.
+async fn watch(call: client::Call, listen: Ear) {
+    while call.state() != CallState::Ended {
+        if is_through(&call) {
+            return listen(News::Connected(Call(call)));
+        }
+        TimeoutFuture::new(LOOK_MILLIS).await;
+    }
+}
+
+fn is_through(call: &client::Call) -> bool {
+    let path = call
+        .connection()
+        .map(|connection| connection.connection_state());
+    path == Some(RtcPeerConnectionState::Connected)
 }
 
 fn failure(cause: Cause, text: String) -> Failure {
@@ -185,7 +218,9 @@ fn ending(reason: Reason) -> Ending {
         Cause::Sip(Sip::NotFound) => Ending::NobodyOfThatName,
         Cause::Sip(Sip::Unavailable) => Ending::NotHere,
         Cause::Sip(Sip::NoAnswer) => Ending::NoAnswer,
-        Cause::Sip(Sip::ConnectionLost | Sip::RequestTimeout | Sip::PeerVanished)
+        Cause::Sip(
+            Sip::ConnectionLost | Sip::RequestTimeout | Sip::PeerVanished | Sip::DialogError,
+        )
         | Cause::NotConnected => Ending::LineLost,
         Cause::MediaLost => Ending::NoMedia,
         Cause::MediaDenied | Cause::NoDevice | Cause::DeviceBusy | Cause::NotSupported => {

@@ -115,6 +115,8 @@ pub enum Action {
         video: bool,
     },
     TheirPhoneRings,
+    /// They accepted; sound and picture may still be on their way.
+    Agreed,
     /// `from` is their id, `name` what they call themselves.
     Rung {
         from: String,
@@ -245,6 +247,11 @@ impl Visit {
             Action::Answered { video } => {
                 if let Call::Incoming { from, .. } = self.call {
                     self.call = talking(from, video, Media::Connecting);
+                }
+            }
+            Action::Agreed => {
+                if let Call::Calling { with, video, .. } = self.call {
+                    self.call = talking(with, video, Media::Connecting);
                 }
             }
             Action::Connected { now } => self.connect(now),

@@ -139,6 +139,18 @@ fn the_patient_calls_and_hears_it_ring() {
 }
 
 #[test]
+fn the_page_says_connected_only_when_sound_and_picture_get_through() {
+    let agreed = patient_after([called(), Action::Agreed]);
+    assert_eq!(agreed.screen(), Screen::Talking);
+    assert_eq!(status(&agreed), "Connecting…");
+    assert_eq!(agreed.clone().after(Action::Wavered), agreed);
+    assert_eq!(
+        status(&agreed.after(Action::Connected { now: 5.0 })),
+        "Connected."
+    );
+}
+
+#[test]
 fn a_doctor_who_declines_or_does_not_answer_is_named() {
     let declined = patient_after([called(), ended(Ending::Declined, 0.0)]);
     assert_eq!(notice(&declined), "Doctor Ivanova declined.");
@@ -227,6 +239,7 @@ fn news_of_a_call_that_is_over_changes_nothing() {
     let visit = patient_after([]);
     for late in [
         Action::TheirPhoneRings,
+        Action::Agreed,
         Action::Connected { now: 1.0 },
         Action::Wavered,
         Action::Answered { video: true },
