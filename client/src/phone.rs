@@ -16,7 +16,7 @@ mod path;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use clinicall_sip::{
     Headers, Method, Millis, Request, Status, Time,
@@ -54,7 +54,8 @@ pub struct Phone {
     /// The socket speaks `clinicall.v1`.
     ours: bool,
     multiple_calls: bool,
-    calls: BTreeMap<CallId, Call>,
+    /// Few, oldest first: a list is a tenth of the code of a map.
+    calls: Vec<Call>,
     next_call: u64,
     farewell: Option<Time>,
     instance: String,
@@ -98,7 +99,7 @@ impl Phone {
             entered: false,
             ours: false,
             multiple_calls: false,
-            calls: BTreeMap::new(),
+            calls: Vec::new(),
             next_call: 0,
             farewell: None,
             instance,
@@ -126,7 +127,7 @@ impl Phone {
         let id = self.new_id();
         let ours = self.ours;
         let call = Call::place(&mut self.desk(now).1, id, to, wants, ours);
-        self.calls.insert(id, call);
+        self.calls.push(call);
         self.settle(now);
         Ok(id)
     }
@@ -208,30 +209,28 @@ impl Phone {
 
     /// The calls that are not over, oldest first.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
-        self.calls.keys().copied()
+        self.calls.iter().map(|call| call.id)
     }
     /// [`CallState::Ended`] for one that is over.
     #[must_use]
     pub fn call_state(&self, id: CallId) -> CallState {
-        self.calls.get(&id).map_or(CallState::Ended, Call::state)
+        self.find(id).map_or(CallState::Ended, Call::state)
     }
     #[must_use]
     pub fn peer(&self, id: CallId) -> Option<&Peer> {
-        self.calls.get(&id).map(|call| &call.peer)
+        self.find(id).map(|call| &call.peer)
     }
     #[must_use]
     pub fn direction(&self, id: CallId) -> Option<Direction> {
-        self.calls.get(&id).map(|call| call.direction)
+        self.find(id).map(|call| call.direction)
     }
     #[must_use]
     pub fn has_video(&self, id: CallId) -> bool {
-        self.calls.get(&id).is_some_and(|call| call.video)
+        self.find(id).is_some_and(|call| call.video)
     }
     #[must_use]
     pub fn muted(&self, id: CallId) -> Muted {
-        self.calls
-            .get(&id)
-            .map_or(Muted::default(), |call| call.muted)
+        self.find(id).map_or(Muted::default(), |call| call.muted)
     }
 
     // --- the browser -------------------------------------------------------------------------
@@ -282,7 +281,7 @@ impl Phone {
             self.agent.tick(now);
         }
         let (calls, mut desk) = self.desk(now);
-        for call in calls.values_mut() {
+        for call in calls {
             call.tick(&mut desk);
         }
     }
@@ -294,7 +293,7 @@ impl Phone {
         }
         self.ours = protocol == OURS[0];
         self.agent.open(socket, self.account.transport);
-        for call in self.calls.values() {
+        for call in &self.calls {
             if let Some(leg) = call.leg() {
                 // refused: it is ending
                 let _ = self.agent.move_call(leg, socket);
@@ -387,8 +386,8 @@ impl Phone {
                 agent::Output::Event(event) => self.hear(now, event),
             }
         }
-        self.calls.retain(|_, call| !call.is_over());
-        let calls = self.calls.values().filter_map(Call::wake).min();
+        self.calls.retain(|call| !call.is_over());
+        let calls = self.calls.iter().filter_map(Call::wake).min();
         let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
         let wake = wake.into_iter().flatten().min();
         if wake != self.told_wake {
@@ -478,7 +477,7 @@ impl Phone {
             (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
         let (id, ours) = (self.new_id(), self.ours);
         let call = Call::ring(&mut self.desk(now).1, id, leg, peer, offer, ours);
-        self.calls.insert(id, call);
+        self.calls.push(call);
     }
 
     fn registered(&mut self, now: Time) {
@@ -488,7 +487,7 @@ impl Phone {
         let again = std::mem::replace(&mut self.entered, true);
         if again && self.state == State::Reconnecting {
             let (calls, mut desk) = self.desk(now);
-            for call in calls.values_mut() {
+            for call in calls {
                 call.moved(&mut desk);
             }
         }
@@ -551,7 +550,7 @@ impl Phone {
 
     fn end_calls(&mut self, now: Time, reason: &Reason) {
         let (calls, mut desk) = self.desk(now);
-        for call in calls.values_mut() {
+        for call in calls {
             call.end(&mut desk, reason.clone());
         }
     }
@@ -561,7 +560,11 @@ impl Phone {
         CallId(self.next_call)
     }
 
-    fn desk(&mut self, now: Time) -> (&mut BTreeMap<CallId, Call>, Desk<'_>) {
+    fn find(&self, id: CallId) -> Option<&Call> {
+        self.calls.iter().find(|call| call.id == id)
+    }
+
+    fn desk(&mut self, now: Time) -> (&mut Vec<Call>, Desk<'_>) {
         let desk = Desk {
             now,
             agent: &mut self.agent,
@@ -580,7 +583,8 @@ impl Phone {
     ) -> Result<(), Error> {
         let (calls, mut desk) = self.desk(now);
         let call = calls
-            .get_mut(&id)
+            .iter_mut()
+            .find(|call| call.id == id)
             .ok_or_else(|| Error::of(Cause::WrongState))?;
         let result = act(call, &mut desk);
         self.settle(now);
@@ -595,7 +599,7 @@ impl Phone {
     ) {
         let (calls, mut desk) = self.desk(now);
         // a call we ended is forgotten before its last messages are through
-        if let Some(call) = calls.values_mut().find(|call| call.leg() == Some(leg)) {
+        if let Some(call) = calls.iter_mut().find(|call| call.leg() == Some(leg)) {
             act(call, &mut desk);
         }
     }

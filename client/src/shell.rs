@@ -15,7 +15,7 @@ mod socket;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     rc::{Rc, Weak},
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Shell {
     alive: RefCell<Option<Rc<Self>>>,
     phone: RefCell<Phone>,
     socket: RefCell<Option<(Flow, Socket)>>,
-    calls: RefCell<BTreeMap<CallId, Rc<Parts>>>,
+    calls: RefCell<Vec<Rc<Parts>>>,
     alarm: Alarm,
     page: RefCell<Option<Page>>,
     ice_servers: JsValue,
@@ -316,7 +316,7 @@ impl Shell {
             Event::Hangup(id, reason) => {
                 // the page is told of the same call that it holds; nothing comes after
                 let over = call(id)?;
-                self.calls.borrow_mut().remove(&id);
+                self.calls.borrow_mut().retain(|parts| parts.id != id);
                 News::Hangup(over, reason)
             }
         })
@@ -382,7 +382,7 @@ impl Shell {
 
     /// The browser's side of a call, made at its first mention.
     fn parts(&self, id: CallId) -> Rc<Parts> {
-        if let Some(parts) = self.calls.borrow().get(&id) {
+        if let Some(parts) = self.calls.borrow().iter().find(|parts| parts.id == id) {
             return parts.clone();
         }
         let phone = self.phone.borrow();
@@ -399,7 +399,7 @@ impl Shell {
             #[cfg(feature = "exports")]
             object: RefCell::default(),
         });
-        self.calls.borrow_mut().insert(id, parts.clone());
+        self.calls.borrow_mut().push(parts.clone());
         parts
     }
 }

@@ -1,5 +1,7 @@
 //! Waiting for the browser without an executor: each promise ends in one Rust closure.
 
+use std::{cell::Cell, rc::Rc};
+
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -13,11 +15,17 @@ extern "C" {
     fn queue_microtask(callback: &JsValue);
 }
 
+type Done = Box<dyn FnOnce(Result<JsValue, JsValue>)>;
+
 /// Calls `done` once with what became of the promise.
 pub(crate) fn when(promise: &Promise, done: impl FnOnce(Result<JsValue, JsValue>) + 'static) {
-    // the two closures share the one; the one not called is collected with the promise
-    type Done = std::rc::Rc<std::cell::Cell<Option<Box<dyn FnOnce(Result<JsValue, JsValue>)>>>>;
-    let done: Done = std::rc::Rc::new(std::cell::Cell::new(Some(Box::new(done))));
+    settle(promise, Box::new(done));
+}
+
+// apart from `when`, so that there is one pair of closures and not one for each caller
+fn settle(promise: &Promise, done: Done) {
+    // whichever is called takes it; the other is collected with the promise
+    let done = Rc::new(Cell::new(Some(done)));
     let failed = done.clone();
     let fulfilled = Closure::once_into_js(move |value: JsValue| {
         if let Some(done) = done.take() {
