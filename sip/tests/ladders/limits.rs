@@ -136,7 +136,6 @@ fn a_ping_gets_its_pong() {
     clinic.run_until_quiet();
 }
 
-/// 64-bit of memory for each of a million INVITEs would be 8 MB; what is kept is far less.
 #[test]
 fn a_flood_of_calls_is_turned_away_and_the_doctor_still_gets_through() {
     let mut agent = Agent::new(config(1));
@@ -172,6 +171,28 @@ fn a_flood_of_calls_is_turned_away_and_the_doctor_still_gets_through() {
     let rings = std::iter::from_fn(|| agent.poll())
         .any(|output| matches!(output, Output::Event(Event::Incoming { .. })));
     assert!(rings);
+}
+
+#[test]
+fn callers_who_never_acknowledge_a_refusal_fill_only_so_much() {
+    let mut agent = Agent::new(config(1));
+    agent.open(Flow(1), Transport::Udp);
+    for number in 0..5_000_u64 {
+        let bytes = request("INVITE", &format!("z9hG4bK{number}"), "");
+        agent.receive(Time(number), Flow(1), &bytes);
+        while let Some(output) = agent.poll() {
+            if let Output::Event(Event::Incoming { call, .. }) = output {
+                let headers = clinicall_sip::Headers::new();
+                agent
+                    .reject(Time(number), call, Status(486), headers)
+                    .unwrap();
+            }
+        }
+    }
+    assert!(agent.transactions() <= 1_184, "{}", agent.transactions());
+    assert_eq!(agent.calls(), 0);
+    agent.tick(Time(60_000));
+    assert_eq!(agent.transactions(), 0);
 }
 
 #[test]
