@@ -498,11 +498,18 @@ impl Phone {
         if self.is_finished() || self.link.flow().is_none() {
             return; // the socket's loss is told already
         }
+        // 403 and 404 to a REGISTER are how servers without a second challenge (FreeSWITCH, our own
+        // relay) say that user or password is wrong
         let refused = matches!(
             ending.cause,
             agent::Cause::AuthenticationFailed | agent::Cause::Rejected | agent::Cause::NotFound
         );
-        if refused || !self.entered {
+        if refused {
+            let status = ending.status.map(|status| status.0);
+            let cause = Cause::Sip(agent::Cause::AuthenticationFailed);
+            let reason = Reason::of(cause, By::Remote);
+            self.fail(now, Reason { status, ..reason });
+        } else if !self.entered {
             self.fail(now, ending.into());
         } else if retry.is_some() {
             self.turn(State::Reconnecting);

@@ -50,6 +50,8 @@ pub(super) struct Clinic {
     pub dead_stun: bool,
     /// Only mDNS names are gathered.
     pub hidden_addresses: bool,
+    /// The server answers a wrong password with 403 and not with another challenge.
+    pub forbids: bool,
     /// Which subprotocol the server picks; `None`: nobody listens there.
     pub protocol: Option<&'static str>,
     /// Frames disappear without a word.
@@ -130,6 +132,7 @@ impl Clinic {
             devices: Devices::Granted,
             dead_stun: false,
             hidden_addresses: false,
+            forbids: false,
             protocol,
             blackhole: false,
             server_calls: Vec::new(),
@@ -431,7 +434,8 @@ impl Clinic {
             }) => {
                 let (mut status, mut headers) = (Status(200), Headers::new());
                 if request.method == Method::Register && !self.knows(&request.headers) {
-                    status = Status(401);
+                    let tried = request.headers.get("Authorization").is_some();
+                    status = Status(if tried && self.forbids { 403 } else { 401 });
                     for challenge in self.guard.challenges(self.now, false) {
                         headers.push("WWW-Authenticate", challenge);
                     }

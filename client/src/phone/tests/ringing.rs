@@ -74,6 +74,17 @@ fn the_page_disconnects_from_within_the_callback() {
 }
 
 #[test]
+fn a_tab_that_is_closed_leaves_the_other_ringing() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    clinic.page(|phone, now| phone.disconnect(now));
+    clinic.run_for(Millis(2_000));
+    // 603 would decline for all devices of the doctor (RFC 3261 section 21.6.2)
+    assert!(clinic.heard("page  -> 480 INVITE"), "{}", clinic.ladder());
+}
+
+#[test]
 fn the_doctor_declines() {
     let mut clinic = Clinic::open();
     clinic.ring("3", "", Some(OFFER));

@@ -166,6 +166,18 @@ fn a_wrong_password_is_told_once_and_not_tried_again() {
 }
 
 #[test]
+fn a_server_that_forbids_says_wrong_password_as_well() {
+    let mut clinic = Clinic::before_login(&ours("guessed"), Some("clinicall.v1"));
+    clinic.forbids = true;
+    clinic.run_for(Millis(1_000));
+    let State::Failed(reason) = clinic.phone.state() else {
+        panic!("{}", clinic.ladder())
+    };
+    assert_eq!(reason.cause.as_str(), "AuthenticationFailed");
+    assert_eq!(reason.status, Some(403));
+}
+
+#[test]
 fn nobody_listens_there() {
     let mut clinic = Clinic::before_login(&ours("secret"), None);
     clinic.run_for(Millis(1_000));

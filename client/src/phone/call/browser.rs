@@ -1,0 +1,287 @@
+//! What the browser says, and what a call has it do: descriptions, microphone and camera.
+
+use clinicall_sip::{
+    Headers, Status, Uri,
+    agent::{self, By, Invite},
+    sdp::Sdp,
+};
+
+use super::{
+    super::{PeerCommand, PeerNews, Wants, gather::Gather},
+    Call, Capture, Desk, Draft, Event, Exchange, Reply, Stage,
+};
+use crate::{
+    reason::{Cause, Reason},
+    trim::trim_offer,
+};
+
+impl Call {
+    pub fn peer_news(&mut self, desk: &mut Desk<'_>, news: PeerNews) {
+        match news {
+            PeerNews::Local { sdp, complete } => self.described(desk, sdp, complete),
+            PeerNews::Candidate {
+                section,
+                candidate,
+                local,
+            } => {
+                let now = desk.now;
+                if let Some(Draft::Candidates(gather)) = self.draft_mut() {
+                    gather.found(now, section, &candidate, local);
+                }
+            }
+            PeerNews::GatheringDone { local } => {
+                if let Some(Draft::Candidates(_)) = self.draft_mut() {
+                    self.drafted(desk, local);
+                }
+            }
+            PeerNews::Captured => self.captured(desk),
+            PeerNews::CaptureFailed(cause) => self.not_captured(desk, cause),
+            PeerNews::Path(state) => {
+                let was = self.state();
+                self.path.news(desk.now, state);
+                if self.state() != was {
+                    desk.tell(Event::Changed(self.id));
+                }
+            }
+            PeerNews::Failed { message } => self.browser_failed(desk, &message),
+        }
+    }
+
+    pub(super) fn described(&mut self, desk: &mut Desk<'_>, sdp: String, complete: bool) {
+        let (now, at_once) = (desk.now, self.ours || complete);
+        match self.draft_mut() {
+            Some(Draft::Browser) if at_once => self.drafted(desk, sdp),
+            Some(draft @ Draft::Browser) => *draft = Draft::Candidates(Gather::new(now, sdp)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn draft_mut(&mut self) -> Option<&mut Draft> {
+        match &mut self.stage {
+            Stage::Preparing { draft, .. }
+            | Stage::Ringing {
+                reply: Reply::Draft(draft),
+                ..
+            }
+            | Stage::Answering {
+                reply: Reply::Draft(draft),
+                ..
+            }
+            | Stage::Talking {
+                exchange: Exchange::Offering(draft) | Exchange::Answering(draft),
+                ..
+            } => Some(draft),
+            _ => None,
+        }
+    }
+
+    /// Our description is complete: say it to the peer.
+    pub(super) fn drafted(&mut self, desk: &mut Desk<'_>, written: String) {
+        let offering = matches!(
+            self.stage,
+            Stage::Preparing { .. }
+                | Stage::Talking {
+                    exchange: Exchange::Offering(_),
+                    ..
+                }
+        );
+        let Ok(mut sdp) = Sdp::parse(&written) else {
+            return self.end(desk, Reason::of(Cause::BrowserFailed, By::System));
+        };
+        if offering && self.ours {
+            trim_offer(&mut sdp);
+        }
+        desk.account.bandwidth.limit(&mut sdp);
+        let text = sdp.to_string();
+
+        let said = match &mut self.stage {
+            Stage::Preparing { to, .. } => {
+                let to = to.clone();
+                return self.invite(desk, to, text);
+            }
+            Stage::Ringing { leg, reply } => {
+                let leg = *leg;
+                *reply = Reply::Told;
+                desk.agent
+                    .progress(desk.now, leg, Status(180), Some(text), Headers::new())
+            }
+            Stage::Answering { leg, reply } => {
+                let leg = *leg;
+                if self.ours && self.capture != Capture::Granted {
+                    // while the person looks at the camera prompt the media path gets ready
+                    *reply = Reply::Told;
+                    desk.agent
+                        .progress(desk.now, leg, Status(180), Some(text), Headers::new())
+                } else {
+                    *reply = Reply::Ready(text);
+                    return self.answer_if_ready(desk);
+                }
+            }
+            Stage::Talking { leg, exchange } => {
+                let leg = *leg;
+                if offering {
+                    *exchange = Exchange::Offered;
+                    desk.agent.change(desk.now, leg, text)
+                } else {
+                    *exchange = Exchange::Quiet;
+                    desk.agent.answer_change(desk.now, leg, text)
+                }
+            }
+            Stage::Calling { .. } | Stage::Over => return,
+        };
+        if said.is_err()
+            && let Stage::Talking { exchange, .. } = &mut self.stage
+        {
+            // the session changed under us; the path's timer tries again when it matters
+            *exchange = Exchange::Quiet;
+            if offering {
+                desk.browser(self.id, PeerCommand::Rollback);
+            }
+        }
+    }
+
+    pub(super) fn invite(&mut self, desk: &mut Desk<'_>, to: Uri, offer: String) {
+        let invite = Invite {
+            to,
+            target: None,
+            from: desk.account.aor.clone(),
+            from_name: desk.account.name.clone(),
+            offer: Some(offer),
+            headers: Headers::new(),
+            credentials: Some(desk.account.credentials.clone()),
+        };
+        let placed = desk
+            .flow
+            .map(|flow| desk.agent.invite(desk.now, flow, invite))
+            .and_then(Result::ok);
+        match placed {
+            Some(leg) => self.stage = Stage::Calling { leg, rung: false },
+            None => {
+                let cause = Cause::Sip(agent::Cause::ConnectionLost);
+                self.over(desk, Reason::of(cause, By::System));
+            }
+        }
+    }
+
+    pub(super) fn answer_if_ready(&mut self, desk: &mut Desk<'_>) {
+        let Stage::Answering { leg, reply } = &mut self.stage else {
+            return;
+        };
+        if self.capture != Capture::Granted {
+            return;
+        }
+        let sdp = match std::mem::replace(reply, Reply::Sent) {
+            Reply::Ready(sdp) => Some(sdp),
+            Reply::Told => None,
+            unready => {
+                *reply = unready;
+                return;
+            }
+        };
+        let leg = *leg;
+        if desk
+            .agent
+            .accept(desk.now, leg, sdp, Headers::new())
+            .is_ok()
+        {
+            self.attach(desk);
+        }
+        // refused: the caller was faster to hang up, and its `Ended` is on the way
+    }
+
+    // --- microphone and camera ---------------------------------------------------------------
+
+    pub(super) fn ask_for_devices(&mut self, desk: &mut Desk<'_>) {
+        if self.wants.audio || self.wants.video {
+            self.capture = Capture::Asked(self.wants);
+            desk.browser(self.id, PeerCommand::Capture(self.wants));
+        } else {
+            self.captured(desk);
+        }
+    }
+
+    pub(super) fn captured(&mut self, desk: &mut Desk<'_>) {
+        self.capture = Capture::Granted;
+        match &mut self.stage {
+            Stage::Preparing {
+                draft: Draft::Camera,
+                ..
+            } => self.offer(desk),
+            Stage::Answering {
+                reply: reply @ Reply::Later { .. },
+                ..
+            } => {
+                let Reply::Later { offer } = std::mem::replace(reply, Reply::Draft(Draft::Browser))
+                else {
+                    return;
+                };
+                match offer {
+                    Some(offer) => drop(self.answer(desk, offer)),
+                    None => self.offer(desk),
+                }
+            }
+            Stage::Answering { .. } => self.answer_if_ready(desk),
+            Stage::Talking { .. } => self.attach(desk),
+            _ => {}
+        }
+        desk.tell(Event::Changed(self.id));
+    }
+
+    /// Without a camera one can still talk; without a microphone there is no call.
+    pub(super) fn not_captured(&mut self, desk: &mut Desk<'_>, cause: Cause) {
+        match self.capture {
+            Capture::Asked(Wants {
+                audio: true,
+                video: true,
+            }) => {
+                self.wants.video = false;
+                self.ask_for_devices(desk);
+            }
+            Capture::Asked(_) => self.end(desk, Reason::of(cause, By::System)),
+            Capture::NotAsked | Capture::Granted => {}
+        }
+    }
+
+    /// From here on the person is seen and heard. Never before the call was accepted.
+    pub(super) fn attach(&mut self, desk: &mut Desk<'_>) {
+        if self.capture == Capture::Granted {
+            desk.browser(self.id, PeerCommand::Mute(self.muted));
+            desk.browser(self.id, PeerCommand::Attach(desk.account.bandwidth));
+        }
+    }
+
+    // --- descriptions ------------------------------------------------------------------------
+
+    /// Asks the browser for an offer and sets the stage's draft accordingly.
+    pub(super) fn offer(&mut self, desk: &mut Desk<'_>) {
+        let restart = matches!(self.stage, Stage::Talking { .. }) && !self.path.is_up();
+        if let Stage::Preparing { draft, .. } = &mut self.stage {
+            *draft = Draft::Browser;
+        }
+        let video = self.video || self.wants.video;
+        desk.browser(self.id, PeerCommand::Offer { video, restart });
+    }
+
+    pub(super) fn answer(&mut self, desk: &mut Desk<'_>, offer: String) -> Reply {
+        let sdp = limited(desk, offer);
+        desk.browser(self.id, PeerCommand::Answer { offer: sdp });
+        Reply::Draft(Draft::Browser)
+    }
+
+    pub(super) fn remote_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
+        let sdp = limited(desk, answer);
+        desk.browser(self.id, PeerCommand::SetAnswer { answer: sdp });
+    }
+}
+
+/// The peer's description as the browser gets it: with our limits for what we send.
+fn limited(desk: &Desk<'_>, text: String) -> String {
+    match Sdp::parse(&text) {
+        Ok(mut sdp) => {
+            desk.account.bandwidth.limit(&mut sdp);
+            sdp.to_string()
+        }
+        // the browser will say what is wrong with it
+        Err(_) => text,
+    }
+}

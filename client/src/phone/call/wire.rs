@@ -1,0 +1,165 @@
+//! What the other side says through the agent, and what time brings.
+
+use clinicall_sip::{
+    Status, Time,
+    agent::{self, By},
+};
+
+use super::{super::PeerCommand, Call, Desk, Draft, Event, Exchange, Reply, Stage};
+use crate::reason::{Cause, Reason};
+
+impl Call {
+    pub fn progressed(&mut self, desk: &mut Desk<'_>, status: Status, answer: Option<String>) {
+        let Stage::Calling { rung, .. } = &mut self.stage else {
+            return;
+        };
+        let rings = status.0 == 180 && !std::mem::replace(rung, *rung || status.0 == 180);
+        if let Some(answer) = answer {
+            self.remote_answer(desk, answer);
+        }
+        if rings {
+            desk.tell(Event::Ringing(self.id));
+        }
+    }
+
+    pub fn established(&mut self, desk: &mut Desk<'_>, answer: Option<String>) {
+        let calling = matches!(self.stage, Stage::Calling { .. });
+        let (Stage::Calling { leg, .. } | Stage::Answering { leg, .. }) = self.stage else {
+            return;
+        };
+        self.stage = Stage::Talking {
+            leg,
+            exchange: Exchange::Quiet,
+        };
+        if let Some(answer) = answer {
+            self.remote_answer(desk, answer);
+        }
+        if calling {
+            self.attach(desk);
+        }
+        desk.tell(Event::Connected(self.id));
+    }
+
+    /// An answer to an offer in our provisional response.
+    pub fn early_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
+        self.remote_answer(desk, answer);
+    }
+
+    pub fn change(&mut self, desk: &mut Desk<'_>, leg: agent::CallId, offer: Option<String>) {
+        if let Stage::Talking {
+            exchange: exchange @ Exchange::Quiet,
+            ..
+        } = &mut self.stage
+        {
+            *exchange = Exchange::Answering(Draft::Browser);
+            match offer {
+                Some(offer) => drop(self.answer(desk, offer)),
+                None => self.offer(desk),
+            }
+            return;
+        }
+        // our own offer is in the making (RFC 3261 section 14.2)
+        let _ = desk.agent.refuse_change(desk.now, leg, Status(491));
+    }
+
+    pub fn changed(&mut self, desk: &mut Desk<'_>, result: Result<Option<String>, Status>) {
+        let Stage::Talking { exchange, .. } = &mut self.stage else {
+            return;
+        };
+        let ours = matches!(exchange, Exchange::Offered);
+        if ours {
+            *exchange = Exchange::Quiet;
+        }
+        match result {
+            Ok(Some(answer)) => self.remote_answer(desk, answer),
+            Ok(None) => {}
+            Err(_) if ours => desk.browser(self.id, PeerCommand::Rollback),
+            Err(_) => {}
+        }
+    }
+
+    /// The socket was replaced. A re-INVITE tells a relay of ours where we are now; a foreign
+    /// server is left alone as long as sound and picture flow.
+    pub fn moved(&mut self, desk: &mut Desk<'_>) {
+        if self.ours || !self.path.is_up() {
+            self.reoffer(desk);
+        }
+    }
+
+    pub(super) fn reoffer(&mut self, desk: &mut Desk<'_>) {
+        if let Stage::Talking {
+            exchange: exchange @ Exchange::Quiet,
+            ..
+        } = &mut self.stage
+            && desk.flow.is_some()
+        {
+            *exchange = Exchange::Offering(Draft::Browser);
+            self.offer(desk);
+        }
+    }
+
+    pub(super) fn browser_failed(&mut self, desk: &mut Desk<'_>, message: &str) {
+        if let Stage::Talking { leg, exchange } = &mut self.stage {
+            let leg = *leg;
+            match std::mem::replace(exchange, Exchange::Quiet) {
+                Exchange::Answering(_) => {
+                    let _ = desk.agent.refuse_change(desk.now, leg, Status(488));
+                    return;
+                }
+                // the path's timer tries again
+                Exchange::Offering(_) => return desk.browser(self.id, PeerCommand::Rollback),
+                Exchange::Quiet | Exchange::Offered => {}
+            }
+        }
+        let mut reason = Reason::of(Cause::BrowserFailed, By::System);
+        reason.text = [reason.text.as_str(), " (", message, ")"].concat();
+        self.end(desk, reason);
+    }
+
+    // --- time --------------------------------------------------------------------------------
+
+    pub fn wake(&self) -> Option<Time> {
+        let draft = match &self.stage {
+            Stage::Preparing { draft, .. }
+            | Stage::Ringing {
+                reply: Reply::Draft(draft),
+                ..
+            }
+            | Stage::Answering {
+                reply: Reply::Draft(draft),
+                ..
+            }
+            | Stage::Talking {
+                exchange: Exchange::Offering(draft) | Exchange::Answering(draft),
+                ..
+            } => match draft {
+                Draft::Candidates(gather) => Some(gather.until()),
+                Draft::Camera | Draft::Browser => None,
+            },
+            _ => None,
+        };
+        let path = match self.stage {
+            Stage::Talking { .. } => self.path.wake(),
+            _ => None,
+        };
+        draft.into_iter().chain(path).min()
+    }
+
+    pub fn tick(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.now;
+        if let Some(draft) = self.draft_mut()
+            && matches!(draft, Draft::Candidates(gather) if now >= gather.until())
+            && let Draft::Candidates(gather) = std::mem::replace(draft, Draft::Browser)
+        {
+            self.drafted(desk, gather.into_local());
+        }
+        if matches!(self.stage, Stage::Talking { .. }) {
+            if self.path.is_given_up(now) {
+                self.end(desk, Reason::of(Cause::MediaLost, By::System));
+            } else if self.path.is_due(now) {
+                self.path.tried(now);
+                self.reoffer(desk);
+            }
+        }
+    }
+}
