@@ -223,7 +223,9 @@ fn full_sentence(text: &str) -> String {
     let mut letters = text.chars();
     let mut sentence: String = match letters.next() {
         None => return "Something went wrong. Try again.".into(),
-        Some(first) => first.to_uppercase().chain(letters).collect(),
+        Some(first) => std::iter::once(first.to_ascii_uppercase())
+            .chain(letters)
+            .collect(),
     };
     if !sentence.ends_with(['.', '!', '?', '…']) {
         sentence.push('.');
