@@ -1,6 +1,7 @@
 //! Stories of doctors and patients on virtual time: real agents as phones, media of paper.
 
 mod answering;
+mod anything;
 mod clinic;
 mod hostile;
 mod leaving;
