@@ -61,7 +61,7 @@ pub enum Out {
         flow: Flow,
         bytes: Vec<u8>,
     },
-    /// Say goodbye with this WebSocket code.
+    /// Say goodbye with this WebSocket code, and take nothing more from it.
     Close {
         flow: Flow,
         code: u16,
@@ -116,6 +116,14 @@ impl Exchange {
     }
 
     pub fn receive(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        if !self.registrar.heard(flow) {
+            self.outs.push_back(Out::Close {
+                flow,
+                code: CLOSE_POLICY,
+                reason: "too many messages without a login",
+            });
+            return;
+        }
         self.agent.receive(now, flow, bytes);
         self.settle(now);
     }

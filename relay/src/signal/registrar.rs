@@ -50,7 +50,13 @@ struct Visitor {
     address: IpAddr,
     /// Set for good by the first login.
     user: Option<String>,
+    /// Messages received before the login.
+    strange: u32,
 }
+
+/// A login takes two messages, a call with a 407 three. Whoever sends many more without ever
+/// showing a password wants something else.
+const STRANGE_MESSAGES: u32 = 50;
 
 /// A device that has registered (again).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +93,23 @@ impl Registrar {
             Visitor {
                 address,
                 user: None,
+                strange: 0,
             },
         );
         self.logins_due
             .insert((now + self.settings.login_deadline, flow));
+    }
+
+    /// A message came; `false`: too many of them from a connection that belongs to nobody.
+    pub fn heard(&mut self, flow: Flow) -> bool {
+        match self.flows.get_mut(&flow) {
+            Some(visitor) if visitor.user.is_none() => {
+                visitor.strange += 1;
+                visitor.strange <= STRANGE_MESSAGES
+            }
+            Some(_) => true,
+            None => false,
+        }
     }
 
     /// The connection is gone and with it what was registered over it.

@@ -87,8 +87,8 @@ async fn a_socket_without_a_login_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_never_reads_is_dropped_and_others_are_served() {
     let server = relay_with(|config| config.limits.messages_per_second = 1_000_000).await;
-    let (socket, _) = open(&server, "sip", None).await.unwrap();
-    let (mut send, receive) = socket.split();
+    let doctor = Phone::registered(&server, "2").await;
+    let (mut send, receive) = doctor.into_socket().split();
     let flood = async {
         for number in 0..2_000_000 {
             let text = format!(
@@ -108,7 +108,7 @@ async fn a_socket_that_never_reads_is_dropped_and_others_are_served() {
         .await
         .expect("it is dropped in time");
     drop(receive);
-    Phone::registered(&server, "2").await;
+    Phone::registered(&server, "3").await;
     let page = get(&server, "/metrics").await;
     assert!(
         page.contains("clinicall_sockets_dropped_total 1\n"),

@@ -26,6 +26,9 @@ pub(super) struct Wanted {
 /// Contacts in one REGISTER; a page has one.
 const MAX_CONTACTS: usize = 4;
 
+/// Long enough for any client's; short enough that a dozen fit one response.
+const MAX_URI: usize = 512;
+
 impl Wish {
     /// RFC 3261 section 10.3 steps 6 and 7.
     pub(super) fn read(request: &Request, min: Millis, max: Millis) -> Result<Self, Answer> {
@@ -49,7 +52,8 @@ impl Wish {
         }
         let mut wanted = Vec::new();
         for address in contacts.into_iter().filter_map(Contact::into_addr) {
-            if !matches!(address.uri.scheme.as_str(), "sip" | "sips") {
+            let sip = matches!(address.uri.scheme.as_str(), "sip" | "sips");
+            if !sip || address.uri.to_string().len() > MAX_URI {
                 return Err(refuse(400));
             }
             let asked = address.expires().map(seconds).or(header).unwrap_or(max);
