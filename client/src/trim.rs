@@ -23,6 +23,11 @@ const FOR_VIDEO: [&str; 2] = [
 /// Trims an offer that a browser made. A browser with none of these codecs offers what it has.
 pub(crate) fn trim_offer(sdp: &mut Sdp) {
     for section in &mut sdp.media {
+        // with rtcp-mux there is no port for RTCP, and `a=msid` says it once for all
+        section.remove_attributes("rtcp");
+        section
+            .lines_mut()
+            .retain(|line| !line.starts_with("a=ssrc:") || !line.contains(" msid:"));
         // transport-cc does the same in fewer bytes
         remove_feedback(section, "goog-remb");
         match section.kind() {
@@ -48,4 +53,57 @@ fn is_for_everyone(map: &RtpMap, fmtp: &str) -> bool {
         || map.is("H264")
             && fmtp.contains("packetization-mode=1")
             && fmtp.contains("profile-level-id=42e0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trimmed(text: &str) -> (String, Sdp) {
+        let mut sdp = Sdp::parse(text).unwrap();
+        trim_offer(&mut sdp);
+        (sdp.to_string(), sdp)
+    }
+
+    fn codecs(sdp: &Sdp, section: usize) -> Vec<String> {
+        let maps = sdp.media[section].rtpmaps().into_iter();
+        maps.map(|map| map.encoding).collect()
+    }
+
+    #[test]
+    fn what_chromium_offers_shrinks_to_half() {
+        let offer = include_str!("../../sip/tests/sdp/chromium-offer.sdp");
+        let (text, sdp) = trimmed(offer);
+        assert!(
+            text.len() * 2 < offer.len(),
+            "{} of {}",
+            text.len(),
+            offer.len()
+        );
+        assert_eq!(codecs(&sdp, 0), ["opus"]);
+        assert_eq!(codecs(&sdp, 1), ["VP8", "rtx", "H264", "rtx"]);
+        assert_eq!(sdp.media[0].extmaps().len(), 2);
+        assert!(text.contains("a=fingerprint:") && text.contains("a=ice-pwd:"));
+        assert!(text.contains(" cname:") && text.contains("a=msid:"));
+        assert!(text.contains("transport-cc") && !text.contains("goog-remb"));
+    }
+
+    #[test]
+    fn what_firefox_offers_keeps_what_is_needed() {
+        let (_, sdp) = trimmed(include_str!("../../sip/tests/sdp/firefox-offer.sdp"));
+        assert_eq!(codecs(&sdp, 0), ["opus"]);
+        assert!(codecs(&sdp, 1).contains(&"VP8".to_owned()));
+        let mids: Vec<_> = sdp
+            .media
+            .iter()
+            .filter_map(|section| section.mid())
+            .collect();
+        assert_eq!(mids, ["0", "1"]);
+    }
+
+    #[test]
+    fn a_telephone_that_has_none_of_these_codecs_offers_what_it_has() {
+        let (_, sdp) = trimmed(include_str!("../../sip/tests/sdp/phone-offer.sdp"));
+        assert!(!codecs(&sdp, 0).is_empty());
+    }
 }
