@@ -9,7 +9,7 @@ mod section;
 mod template;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
 };
 
@@ -223,11 +223,16 @@ impl Config {
         if self.http.listen == defaults.http.listen {
             self.http.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8443));
         }
-        if self.media.bind == defaults.media.bind {
-            self.media.bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        }
         if self.media.public.is_empty() {
-            self.media.public = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+            let bound = self.media.bind != defaults.media.bind;
+            self.media.public = vec![if bound {
+                self.media.bind
+            } else {
+                own_address()
+            }];
+        }
+        if self.media.bind == defaults.media.bind {
+            self.media.bind = self.media.public[0];
         }
         if self.user.is_empty() {
             self.user = DEMO_USERS
@@ -262,6 +267,19 @@ impl Config {
     pub fn media_port(&self) -> u16 {
         self.media.port.unwrap_or(self.http.listen.port())
     }
+}
+
+/// The address by which this machine would go out, or loopback when it is on its own. Firefox has no
+/// candidate on loopback while there is another network, and pairs none of the others with it, so
+/// a relay with its media on 127.0.0.1 is beyond its reach.
+fn own_address() -> IpAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    // chooses the route; no packet is sent (an address for documentation, RFC 5737)
+    let routed = socket.and_then(|socket| {
+        socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9))?;
+        socket.local_addr()
+    });
+    routed.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 /// The people of the demo, fixed so that a page survives a restart of the relay. They exist with

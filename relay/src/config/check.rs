@@ -92,10 +92,11 @@ impl Config {
                 "write the machine's own address",
             );
         }
-        if dev && !media.public.iter().all(std::net::IpAddr::is_loopback) {
+        let here = |address: &std::net::IpAddr| address.is_loopback() || *address == media.bind;
+        if dev && !media.public.iter().all(here) {
             return wrong(
                 "media.public",
-                "is not a loopback address",
+                "is neither a loopback address nor `media.bind`",
                 "`--dev` serves this machine alone; leave `--dev` away to be seen by others",
             );
         }
