@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    net::{IpAddr, Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -29,6 +30,8 @@ pub const BINARY: &str = "CLINICALL_BINARY";
 
 /// Where the relay listens with `--dev` and no configuration.
 const DEMO: &str = "127.0.0.1:8443";
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How long a relay may take to listen. A loaded machine is slow; a relay is not.
 const START: Duration = Duration::from_secs(20);
@@ -71,10 +74,22 @@ impl<'a> Plan<'a> {
             ..
         } = self;
         let pages = self.pages.display().to_string();
+        // Firefox finds no way to a relay on loopback while there is another network.
+        let address = if self.net.is_some() {
+            LOOPBACK
+        } else {
+            own_address()
+        };
+        // Media over TCP comes to the port of the pages, so that has to be at this address too.
+        let listen = if *udp {
+            LOOPBACK
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        };
         let mut config = format!(
             "domains = [\"127.0.0.1\"]\n\
-             [http]\nlisten = \"127.0.0.1:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
-             [media]\nbind = \"127.0.0.1\"\nport = 0\npublic = [\"127.0.0.1\"]\nudp = {udp}\n\
+             [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
+             [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
              [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
         );
         for user in &self.users {
@@ -105,7 +120,7 @@ impl Clinic {
         let config = folder.join("clinicall.toml");
         fs::write(&config, plan.config())?;
         let mut command = repo::command(binary);
-        command.args(["run", "--dev", "--config"]).arg(&config);
+        command.args(["run", "--config"]).arg(&config);
         Self::start(&command, plan.net, Some(&folder), false)
     }
 
@@ -182,17 +197,23 @@ impl Clinic {
     }
 }
 
-/// The HTTP address in the line `listening http=127.0.0.1:4711 media=...`.
+/// The address by which this machine goes out to others; packets to it stay inside.
+fn own_address() -> IpAddr {
+    let routed = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        // Chooses the route and sends nothing; the address is one for documentation (RFC 5737).
+        socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9))?;
+        socket.local_addr()
+    });
+    routed.map_or(LOOPBACK, |address| address.ip())
+}
+
+/// Where a browser on this machine finds the pages, by the line `listening http=127.0.0.1:4711 media=...`.
 fn listening(line: &str) -> Option<String> {
     let rest = &line[line.find("listening ")?..];
     let http = rest
         .split_whitespace()
         .find_map(|word| word.strip_prefix("http="))?;
-    Some(
-        http.trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned(),
-    )
+    Some(http.replace("0.0.0.0:", "127.0.0.1:"))
 }
 
 fn keep(
