@@ -15,11 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use clinicall_sip::{
-    Millis, Request, Status, Time,
-    agent::Flow,
-    digest::{Algorithm, Guard},
-};
+use clinicall_sip::{Millis, Request, Status, Time, agent::Flow, digest::Guard};
 
 pub use binding::Binding;
 use contacts::Wish;
@@ -76,10 +72,7 @@ impl Registrar {
             settings: settings.clone(),
             users,
             metrics,
-            // RFC 8760 section 2.4 wants the best on top, and JsSIP 3.13, which knows MD5 alone,
-            // keeps only the last challenge (its parser replaces the header each time)
-            guard: Guard::new(&settings.realm, seed)
-                .with_algorithms(&[Algorithm::Sha256, Algorithm::Md5]),
+            guard: Guard::new(&settings.realm, seed),
             throttle: Throttle::new(settings.failed_logins_per_minute),
             flows: HashMap::new(),
             bindings: BTreeMap::new(),

@@ -31,18 +31,18 @@ pub enum Verdict {
 
 impl Guard {
     /// `key` must be random and new at every start: nonces of an earlier run are then strangers,
-    /// as the clock (`now`) may count from the start. Challenges are MD5 first and SHA-256 second,
+    /// as the clock (`now`) may count from the start. Challenges are SHA-256 on top and MD5 last,
     /// nonces live for five minutes.
     ///
-    /// The order is JsSIP's and SIP.js's: both read only the first WWW-Authenticate field and know
-    /// only MD5, so a SHA-256 challenge on top locks them out. Ours and others that know RFC 8760
-    /// may look further down and take the stronger one.
+    /// RFC 8760 section 2.4 wants the preferred one on top. JsSIP 3.13 and SIP.js 0.21 know MD5 alone
+    /// and keep only the last challenge (their parsers replace the field each time they meet it), so
+    /// MD5 must stand last.
     #[must_use]
     pub fn new(realm: &str, key: [u8; 32]) -> Self {
         Self {
             realm: realm.to_owned(),
             key,
-            algorithms: vec![Algorithm::Md5, Algorithm::Sha256],
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             lifetime: Millis::from_secs(300),
             serial: 0,
             replays: Replays::new(MAX_NONCES),
@@ -228,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn md5_is_on_top_for_jssip() {
+    fn md5_is_last_for_jssip() {
         let challenges = guard().challenges(NOON, false);
         let algorithms: Vec<_> = challenges
             .iter()
             .map(|text| Challenge::parse(text).unwrap().hash())
             .collect();
-        assert_eq!(algorithms, [Algorithm::Md5, Algorithm::Sha256]);
+        assert_eq!(algorithms, [Algorithm::Sha256, Algorithm::Md5]);
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_stored_hash_is_as_good_as_the_password() {
         let mut guard = guard();
-        let challenge = &guard.challenges(NOON, false)[1];
+        let challenge = &guard.challenges(NOON, false)[0];
         let right = answer(challenge, password("tea"), 1);
         let stored = |algorithm| Secret::Ha1 {
             algorithm,
