@@ -61,6 +61,11 @@ impl Ending {
         let mut ending = Self::new(otherwise, By::Remote);
         if let Some((cause, text)) = read::reason(headers) {
             ending.status = cause.map(Status);
+            // A 200 that crossed the CANCEL is ended by a BYE with the CANCEL's reason. In other BYEs
+            // cause 200 means no more than a hang-up, so there RFC 3326's own words decide.
+            if cause == Some(200) && text.ends_with("elsewhere") {
+                ending.cause = Cause::AnsweredElsewhere;
+            }
             ending.text = text;
             if otherwise == Cause::Canceled {
                 match cause {

@@ -27,6 +27,28 @@ fn cancel_crosses_the_200() {
 }
 
 #[test]
+fn two_tabs_accept_at_once_and_the_loser_is_told_why() {
+    let mut clinic = Clinic::with(&["relay", "tab"], Transport::Wss);
+    let call = clinic.call("relay", "tab");
+    clinic.run_for(100);
+    clinic.progress("tab", 180, None);
+    clinic.run_for(100);
+    clinic.accept("tab", Some("v=0 tab's answer"));
+    let now = clinic.now;
+    let reason = "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
+    clinic
+        .agent("relay")
+        .hangup(now, call, Some(reason))
+        .unwrap();
+    clinic.run_until_quiet();
+    let ladder = clinic.ladder();
+    assert!(
+        ladder.contains("tab: Ended AnsweredElsewhere by Remote"),
+        "{ladder}"
+    );
+}
+
+#[test]
 fn doctor_hangs_up_before_the_ack_of_the_200_came() {
     let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
     clinic.call("patient", "doctor");

@@ -242,6 +242,7 @@ impl Agent {
             return;
         };
         let (flow, login) = (client.flow(), client.login.clone());
+        let reason = client.cancel_reason().map(str::to_owned);
         let Some(cseq) = read::seq(&response.headers) else {
             return;
         };
@@ -256,7 +257,10 @@ impl Agent {
             .ack(&mut self.wire, tx, flow, &dialog.remote_tag, Some(&ack));
         // A re-INVITE's late 2xx in a dialog that had its BYE needs no second one.
         if is_first {
-            let bye = dialog.request(&mut self.wire, flow, Method::Bye, bye_seq);
+            let mut bye = dialog.request(&mut self.wire, flow, Method::Bye, bye_seq);
+            if let Some(reason) = reason {
+                bye.headers.push("Reason", reason);
+            }
             self.transactions
                 .send(&mut self.wire, flow, bye, Purpose::Nobody, login);
         }

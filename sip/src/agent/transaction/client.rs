@@ -61,6 +61,10 @@ impl Client {
     pub(in crate::agent) const fn is_canceled(&self) -> bool {
         self.cancel.is_some()
     }
+    /// What was said when it was canceled.
+    pub(in crate::agent) fn cancel_reason(&self) -> Option<&str> {
+        self.cancel.as_ref()?.reason.as_deref()
+    }
     pub(in crate::agent) fn again(&self) -> Again {
         Again {
             flow: self.link.flow,
@@ -71,9 +75,10 @@ impl Client {
 }
 
 #[derive(Debug)]
-enum Cancel {
-    Held(Option<String>),
-    Sent,
+struct Cancel {
+    /// For the CANCEL, and for the BYE when a 2xx crosses it.
+    reason: Option<String>,
+    sent: bool,
 }
 
 impl Transactions {
@@ -200,7 +205,10 @@ impl Transactions {
             && client.cancel.is_none()
         {
             client.last_seq = last_seq;
-            client.cancel = Some(Cancel::Held(reason));
+            client.cancel = Some(Cancel {
+                reason,
+                sent: false,
+            });
             self.cancel_now(wire, id);
         }
     }
@@ -215,14 +223,14 @@ impl Transactions {
         if !machine.is_proceeding() {
             return;
         }
-        let Some(Cancel::Held(reason)) = &mut client.cancel else {
+        let Some(cancel) = client.cancel.as_mut().filter(|cancel| !cancel.sent) else {
             return;
         };
+        cancel.sent = true;
         let mut request = same_transaction(&client.request, Method::Cancel);
-        if let Some(reason) = reason.take() {
-            request.headers.push("Reason", reason);
+        if let Some(reason) = &cancel.reason {
+            request.headers.push("Reason", reason.as_str());
         }
-        client.cancel = Some(Cancel::Sent);
         let flow = client.link.flow;
         wire.timers.set(id, Alarm::GiveUp, wire.now + T64);
         // A CANCEL cannot be sent again, so nobody may challenge it (RFC 3261 section 22.1).
