@@ -1,0 +1,186 @@
+//! The publisher and the receivers.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use clinicall_relay::media::sys::{BATCH, Poll, Ready};
+
+use super::caller::Caller;
+
+/// Packets in a video frame.
+const BURST: u32 = 4;
+/// 130 video packets a second.
+const FRAME: Duration = Duration::from_nanos(1_000_000_000 * BURST as u64 / 130);
+const SPEECH: Duration = Duration::from_millis(20);
+const PICTURE: usize = 1_100;
+/// Where in a payload the time of sending stands.
+const STAMP: usize = 16;
+/// A keyframe's worth: receivers that join start there.
+const KEYFRAME_EVERY: u32 = 30;
+
+fn nanoseconds() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    since.as_nanos() as u64
+}
+
+pub struct Publisher {
+    caller: Caller,
+    sequences: [u16; 2],
+    frames: u32,
+}
+
+impl Publisher {
+    pub fn new(caller: Caller) -> Self {
+        // feedback arrives and is not read
+        caller.socket.set_nonblocking(true).unwrap();
+        Self {
+            caller,
+            sequences: [1, 1],
+            frames: 0,
+        }
+    }
+
+    /// Sends `times` the rate of a call; how many packets in how many seconds.
+    pub fn play(&mut self, times: u32, length: Duration) -> (f64, f64) {
+        let began = Instant::now();
+        let (frame, speech) = (FRAME / times, SPEECH / times);
+        let (mut frames, mut words) = (0, 0);
+        let mut sent = 0.0;
+        while began.elapsed() < length {
+            let elapsed = began.elapsed();
+            if elapsed >= frame * frames {
+                frames += 1;
+                self.frame();
+                sent += f64::from(BURST);
+            } else if elapsed >= speech * words {
+                words += 1;
+                self.packet(false, &mut [0x78; 80]);
+                sent += 1.0;
+            } else {
+                let due = (frame * frames).min(speech * words);
+                std::thread::sleep(due.saturating_sub(elapsed).min(Duration::from_millis(5)));
+            }
+        }
+        let took = began.elapsed().as_secs_f64();
+        // what is on its way counts as sent in this time
+        std::thread::sleep(Duration::from_millis(30));
+        (sent, took)
+    }
+
+    fn frame(&mut self) {
+        let key = self.frames % KEYFRAME_EVERY == 0;
+        self.frames += 1;
+        for piece in 0..BURST {
+            let mut payload = [7; PICTURE];
+            // VP8's descriptor: the first piece begins the partition (RFC 7741 section 4.2)
+            payload[0] = if piece == 0 { 0x10 } else { 0 };
+            // its header: a zero bit for a keyframe, then the start code and 640 by 480
+            let header = if key {
+                [0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0xe0, 1]
+            } else {
+                [1; 10]
+            };
+            payload[1..11].copy_from_slice(&header);
+            self.packet(true, &mut payload);
+        }
+    }
+
+    fn packet(&mut self, video: bool, payload: &mut [u8]) {
+        payload[STAMP..STAMP + 8].copy_from_slice(&nanoseconds().to_be_bytes());
+        let sequence = &mut self.sequences[usize::from(video)];
+        *sequence = sequence.wrapping_add(1);
+        let (sequence, time) = (*sequence, self.frames.wrapping_mul(2_770));
+        let mut buffer = [0; 2048];
+        let len = self
+            .caller
+            .seal(&mut buffer, video, sequence, time, payload);
+        drop(
+            self.caller
+                .socket
+                .send_to(&buffer[..len], self.caller.relay),
+        );
+    }
+}
+
+/// All receivers, on a thread that reads what comes. The first and the last of them decrypt, and
+/// measure how old it is.
+pub struct Fleet {
+    delays: Arc<Mutex<Vec<f64>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fleet {
+    pub fn listen(mut callers: Vec<Caller>) -> Self {
+        let delays = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (measured, stopped) = (delays.clone(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            let poll = Poll::new().unwrap();
+            for (token, caller) in callers.iter().enumerate() {
+                caller.socket.set_nonblocking(true).unwrap();
+                poll.add(&caller.socket, token as u64).unwrap();
+            }
+            let last = callers.len() as u64 - 1;
+            let mut ready = [Ready {
+                token: 0,
+                readable: false,
+                writable: false,
+            }; BATCH];
+            let mut buffer = [0; 2048];
+            while !stopped.load(Ordering::Relaxed) {
+                for event in poll.wait(&mut ready, 50) {
+                    let caller = &mut callers[event.token as usize];
+                    while let Ok(len) = caller.socket.recv(&mut buffer) {
+                        if event.token != 0 && event.token != last {
+                            continue;
+                        }
+                        let now = nanoseconds();
+                        let stamp = caller.open(&mut buffer[..len]).and_then(|payload| {
+                            Some(u64::from_be_bytes(
+                                payload.get(STAMP..STAMP + 8)?.try_into().ok()?,
+                            ))
+                        });
+                        if let Some(stamp) = stamp {
+                            measured
+                                .lock()
+                                .unwrap()
+                                .push(now.saturating_sub(stamp) as f64 / 1e6);
+                        }
+                    }
+                }
+            }
+        });
+        Self {
+            delays,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn forget(&self) {
+        self.delays.lock().unwrap().clear();
+    }
+
+    /// Milliseconds.
+    pub fn delays(&self) -> Vec<f64> {
+        self.delays.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
