@@ -76,7 +76,7 @@ impl Publisher {
     }
 
     fn frame(&mut self) {
-        let key = self.frames % KEYFRAME_EVERY == 0;
+        let key = self.frames.is_multiple_of(KEYFRAME_EVERY);
         self.frames += 1;
         for piece in 0..BURST {
             let mut payload = [7; PICTURE];

@@ -1,5 +1,6 @@
 //! A light caller: one check, one DTLS handshake, then SRTP. It misbehaves on request, it can be
 //! held to one SRTP profile, and two hundred of them fit on a core.
+#![allow(dead_code, reason = "each test, and the bench, uses its part")]
 
 use std::{
     net::{SocketAddr, UdpSocket},
