@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -124,15 +124,15 @@ impl Clinic {
         Self::start(&command, plan.net, Some(&folder), false)
     }
 
-    /// The relay as `clinicall run --dev` starts it, with its own demo users; its log goes to our
-    /// standard error. On the usual port, or on any when that is taken.
-    pub fn demo(binary: &Path, pages: &Path) -> Result<Self> {
+    /// The relay as `clinicall run --dev` starts it, with its own demo users. To be `shown` it takes
+    /// the usual port, if that is free, and its log goes to our standard error.
+    pub fn demo(binary: &Path, pages: &Path, shown: bool) -> Result<Self> {
         let mut command = repo::command(binary);
         command.args(["run", "--dev", "--pages"]).arg(pages);
-        if std::net::TcpListener::bind(DEMO).is_err() {
+        if !shown || TcpListener::bind(DEMO).is_err() {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        Self::start(&command, None, None, true)
+        Self::start(&command, None, None, shown)
     }
 
     fn start(
@@ -238,7 +238,7 @@ fn keep(
 }
 
 /// The relay: the one the environment names, or built once in the development profile.
-fn relay_binary() -> Result<PathBuf> {
+pub fn relay_binary() -> Result<PathBuf> {
     if let Some(binary) = std::env::var_os(BINARY) {
         return Ok(binary.into());
     }

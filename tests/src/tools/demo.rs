@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     let pages = page::make()?;
     say("building the relay");
     let files = repo::build(&["--package", "clinicall-relay", "--bin", "clinicall"])?;
-    let clinic = Clinic::demo(&repo::made(&files, "clinicall")?, &pages)?;
+    let clinic = Clinic::demo(&repo::made(&files, "clinicall")?, &pages, true)?;
     let address = clinic.address();
     println!(
         "{}",
