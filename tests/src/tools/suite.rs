@@ -7,8 +7,13 @@ use anyhow::{Context, Result};
 use super::{page, pkg, say, setup};
 use crate::repo::{self, cargo, run};
 
-/// Crates tested natively. The page is checked for the browser only, where it runs.
-const NATIVE: [&str; 3] = ["clinicall-sip", "clinicall-client", "clinicall-relay"];
+/// Crates tested natively: all but the stories.
+const NATIVE: [&str; 4] = [
+    "clinicall-sip",
+    "clinicall-client",
+    "clinicall-relay",
+    "clinicall-www",
+];
 const STORIES: &str = "clinicall-tests";
 
 /// Without a filter everything; with one, the stories of `tests/tests/FILTER` if there are such,
