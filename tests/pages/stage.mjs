@@ -1,6 +1,6 @@
 // What a person on the stage can do, whatever the phone: the page's script adds `login`, `ring`,
 // `answer`, `decline`, `hangup` to this object, and tells what it is told.
-import { connections, wire } from "./flow.mjs";
+import { connections, flow, wire } from "./flow.mjs";
 
 const waiting = new Set();
 
@@ -56,20 +56,30 @@ export const stage = {
     };
     const video = document.querySelector("#remote");
     video.srcObject = null;
-    video.requestVideoFrameCallback((now) => {
-      notes.firstFrame = clock(now);
+    const seen = (at) => {
+      if (notes.firstFrame !== null) return;
+      notes.firstFrame = at;
       stage.tell("firstFrame");
-    });
+    };
+    video.requestVideoFrameCallback((now) => seen(clock(now)));
     const known = connections.length;
-    const look = setInterval(() => {
-      if (stage.notes !== notes) return clearInterval(look);
-      const receivers = connections.slice(known).flatMap((connection) => connection.getReceivers());
+    const mine = () => connections.slice(known);
+    const listen = setInterval(() => {
+      if (stage.notes !== notes) return clearInterval(listen);
+      const receivers = mine().flatMap((connection) => connection.getReceivers());
       const audio = receivers.filter(({ track }) => track.kind === "audio");
       if (!audio.some((receiver) => receiver.getSynchronizationSources().length > 0)) return;
-      clearInterval(look);
+      clearInterval(listen);
       notes.firstAudio = clock();
       stage.tell("firstAudio");
     }, 4);
+    // Firefox shows no frame in a tab that is not in front, but decodes it.
+    const look = setInterval(async () => {
+      if (stage.notes !== notes || notes.firstFrame !== null) return clearInterval(look);
+      for (const connection of mine()) {
+        if ((await flow(connection)).framesDecoded > 0) seen(clock());
+      }
+    }, 15);
   },
 
   answerAtOnce() {

@@ -104,7 +104,9 @@ fn stories(which: &[&str], filter: Option<&str>) -> Result<()> {
         .args(["test", "--package", STORIES])
         .args(which)
         .args(filter)
-        .env(crate::clinic::BINARY, relay))
+        .env(crate::clinic::BINARY, relay)
+        // What fails is in a browser; our own stack says nothing about it.
+        .env("RUST_LIB_BACKTRACE", "0"))
 }
 
 /// The relay, from the same build as its native tests: cargo would choose other features for the
