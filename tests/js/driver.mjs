@@ -47,6 +47,14 @@ let browser;
 const pages = new Map();
 let lastPage = 0;
 
+// Tabs come and go one after the other: Firefox 153 loses one that is made while another closes.
+let doors = Promise.resolve();
+const inTurn = (work) => {
+  const done = doors.then(work);
+  doors = done.catch(() => {});
+  return done;
+};
+
 const does = {
   async launch({ kind }) {
     const kinds = { chromium, firefox };
@@ -64,10 +72,12 @@ const does = {
 
   // `beside`: a page whose storage the new one shares, as two tabs of one person do.
   async open({ url, beside }) {
-    const context = beside === undefined
-      ? await browser.createBrowserContext()
-      : pages.get(beside).context;
-    const page = await context.newPage();
+    const { context, page } = await inTurn(async () => {
+      const context = beside === undefined
+        ? await browser.createBrowserContext()
+        : pages.get(beside).context;
+      return { context, page: await context.newPage() };
+    });
     const log = [];
     const note = (line) => log.length < LOG_LINES && log.push(line);
     page.on("console", (message) => note(`${message.type()}: ${message.text()}`));
@@ -97,7 +107,7 @@ const does = {
   async close({ page }) {
     const { page: tab } = pages.get(page);
     pages.delete(page);
-    await tab.close();
+    await inTurn(() => tab.close());
     return null;
   },
 
