@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Runs of each figure; the median counts.
-const RUNS: usize = 7;
+const RUNS: usize = 5;
 /// Runs where every one of JsSIP's costs the browser's own limits for gathering, twice.
-const SLOW_RUNS: usize = 3;
+const SLOW_RUNS: usize = 2;
 
 /// How long it rings before the callee accepts, where the acceptance is timed.
 const RINGING: Duration = Duration::from_millis(1500);
