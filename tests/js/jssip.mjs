@@ -44,8 +44,10 @@ Object.assign(stage, {
     });
     stage.tell("login");
   },
-  ring: (to, video = true) =>
-    void agent.call(to, { mediaConstraints: { ...media, video }, ...iceServers(stage.options) }),
+  ring(to, video = true) {
+    stage.rings();
+    agent.call(to, { mediaConstraints: { ...media, video }, ...iceServers(stage.options) });
+  },
   answer(video = true) {
     stage.accepts();
     session.answer({ mediaConstraints: { ...media, video }, ...iceServers(stage.options) });

@@ -40,12 +40,12 @@ export const stage = {
     });
   },
 
-  // From here on the next call is measured: `notes` say when the INVITE left, when we accepted, when
+  // From here on the next call is measured: `notes` say when we rang, when the INVITE left, when we accepted, when
   // the first frame was shown and the first sound decoded, and how many bytes were spoken until
   // the sound came.
   arm() {
     stage.events.length = 0;
-    const notes = { invite: null, accept: null, firstFrame: null, firstAudio: null, bytes: 0 };
+    const notes = { ring: null, invite: null, accept: null, firstFrame: null, firstAudio: null, bytes: 0 };
     stage.notes = notes;
     stage.answersAtOnce = false;
     wire.heard = (_, bytes, data) => {
@@ -84,6 +84,10 @@ export const stage = {
 
   answerAtOnce() {
     stage.answersAtOnce = true;
+  },
+
+  rings() {
+    if (stage.notes) stage.notes.ring = clock();
   },
 
   accepts() {

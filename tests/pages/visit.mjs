@@ -26,7 +26,10 @@ Object.assign(stage, {
     };
     stage.tell("login");
   },
-  ring: (to, video = true) => meet(phone.call(to, { video })),
+  ring(to, video = true) {
+    stage.rings();
+    meet(phone.call(to, { video }));
+  },
   answer(video = true) {
     stage.accepts();
     return call.accept({ video });

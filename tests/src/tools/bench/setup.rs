@@ -1,8 +1,8 @@
 //! From ringing to a picture and a voice: our client beside JsSIP, at the same relay.
 //!
-//! Two figures are times on the machine's own clock, which all pages of a browser share: from the
+//! The figures are times on the machine's own clock, which all pages of a browser share: from the
 //! INVITE leaving the caller's page to the first decoded frame there, when the callee accepts at
-//! once; and from the callee's acceptance after a moment of ringing to the first sound at the
+//! once (and from ringing to the same, since a client may gather before it invites); and from the callee's acceptance after a moment of ringing to the first sound at the
 //! caller. Then both again with a STUN server that never answers.
 
 use std::{net::UdpSocket, time::Duration};
@@ -70,6 +70,8 @@ pub fn rows() -> Result<Vec<Row>> {
         );
         let frame = format!("INVITE to first decoded remote frame, {kind}");
         let audio = format!("accept to first audio, {kind}");
+        let ring = format!("ring to first decoded remote frame, {kind}");
+        rows.push(Row::less(&ring, "ms", ours.ring, jssip.ring).goal(GOAL_FRAME));
         rows.push(Row::less(&frame, "ms", ours.frame, jssip.frame).goal(GOAL_FRAME));
         rows.push(Row::less(&audio, "ms", ours.audio, jssip.audio).goal(GOAL_AUDIO));
         let bytes = format!("signalling of a call at the caller, uncompressed, {kind}");
@@ -80,6 +82,7 @@ pub fn rows() -> Result<Vec<Row>> {
             series(Phone::JsSip, dead, SLOW_RUNS)?,
         );
         let dead = ", dead STUN server";
+        rows.push(Row::less(ring + dead, "ms", ours.ring, jssip.ring).goal(GOAL_FRAME));
         rows.push(Row::less(frame + dead, "ms", ours.frame, jssip.frame).goal(GOAL_FRAME));
         rows.push(Row::less(audio + dead, "ms", ours.audio, jssip.audio).goal(GOAL_AUDIO));
     }
@@ -89,6 +92,7 @@ pub fn rows() -> Result<Vec<Row>> {
 /// Medians.
 #[derive(Debug)]
 struct Figures {
+    ring: f64,
     frame: f64,
     audio: f64,
     bytes: f64,
@@ -98,6 +102,7 @@ struct Figures {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Notes {
+    ring: Option<f64>,
     invite: Option<f64>,
     accept: Option<f64>,
     first_frame: Option<f64>,
@@ -117,13 +122,19 @@ fn measure(
     for person in [&caller, &callee] {
         person.login(options)?;
     }
-    let (mut frame, mut audio, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ring, mut frame) = (Vec::new(), Vec::new());
+    let (mut audio, mut bytes) = (Vec::new(), Vec::new());
     // The first call warms both pages up and is not counted; where a call takes half a minute that
     // would be lost on it.
     for run in usize::from(runs == SLOW_RUNS)..=runs {
         let (here, _) = call(&caller, &callee, Duration::ZERO)?;
         let (there, accepted) = call(&caller, &callee, RINGING)?;
         if run > 0 {
+            ring.extend(
+                here.first_frame
+                    .zip(here.ring)
+                    .map(|(seen, rang)| seen - rang),
+            );
             frame.extend(
                 here.first_frame
                     .zip(here.invite)
@@ -143,6 +154,7 @@ fn measure(
         "a call without a picture or a sound"
     );
     let figures = Figures {
+        ring: median(ring),
         frame: median(frame),
         audio: median(audio),
         bytes: median(bytes),
