@@ -39,8 +39,12 @@ fn doctor_and_patient_hear_and_see_each_other_once_both_are_let_in() {
         patient.say(MediaKind::Audio, b"still waiting");
         run(&mut [&mut doctor, &mut patient], 1, |_| true);
     }
-    std::thread::sleep(Duration::from_millis(50));
-    run(&mut [&mut doctor, &mut patient], 1, |_| true);
+    // until the last of it has left the peers and was read by the relay: what arrives after the
+    // door opened may be heard
+    let quiet = Instant::now() + Duration::from_millis(700);
+    run(&mut [&mut doctor, &mut patient], 5, |_| {
+        Instant::now() > quiet
+    });
     assert!(doctor.heard.is_empty() && patient.heard.is_empty());
 
     media.admit(patient_id);
