@@ -114,10 +114,20 @@ impl Net {
     /// A network where no UDP packet arrives, as behind a hospital's firewall. Fails where one may
     /// not make networks (no root, no user namespaces); the error says so.
     pub fn without_udp() -> Result<Self> {
+        Self::with("iptables -A INPUT -p udp -j DROP")
+    }
+
+    /// A network with nothing but loopback.
+    pub fn alone() -> Result<Self> {
+        Self::with("true")
+    }
+
+    /// A network with loopback in which a shell has run this.
+    fn with(rules: &str) -> Result<Self> {
         use std::io::{BufRead, BufReader};
-        let script = "ip link set lo up && iptables -A INPUT -p udp -j DROP && echo ready && cat";
+        let script = format!("ip link set lo up && {rules} && echo ready && cat");
         let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c", script])
+            .args(["--net", "sh", "-c", &script])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -139,10 +149,13 @@ impl Net {
     /// The words to put before a command so that it runs inside.
     #[must_use]
     pub fn enter(&self) -> [String; 2] {
-        [
-            "nsenter".into(),
-            format!("--net=/proc/{}/ns/net", self.holder.id()),
-        ]
+        ["nsenter".into(), format!("--net={}", self.path())]
+    }
+
+    /// The file by which the kernel knows it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/proc/{}/ns/net", self.holder.id())
     }
 }
 

@@ -1,0 +1,3 @@
+//! Visits over bad links.
+
+mod emulator;
