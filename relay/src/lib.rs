@@ -5,6 +5,7 @@
 //! asks [`media`] for descriptions. Everything worth testing is reachable without a process:
 //! [`server::Server`] is the whole relay as a value.
 
+pub mod auth;
 pub mod backend;
 pub mod cli;
 pub mod config;
