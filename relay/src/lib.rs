@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod backend;
 pub mod cli;
+pub mod comet;
 pub mod config;
 pub mod http;
 pub mod log;
