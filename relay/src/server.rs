@@ -54,7 +54,7 @@ impl Server {
             metrics.clone(),
             seed()?,
         );
-        let signal = signal::Handle::start(exchange, metrics.clone());
+        let signal = signal::Handle::start(exchange, metrics.clone(), |_| {});
         let ear = signal.clone();
         std::thread::Builder::new()
             .name("media-events".to_owned())

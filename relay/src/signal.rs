@@ -6,6 +6,7 @@
 
 mod actor;
 pub mod focus;
+mod news;
 mod plane;
 pub mod registrar;
 mod settings;
@@ -24,6 +25,7 @@ use clinicall_sip::{
 
 pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
 use focus::{Desk, Focus};
+pub use news::News;
 pub use plane::MediaPlane;
 use registrar::Registrar;
 pub use settings::Settings;
@@ -67,6 +69,8 @@ pub enum Out {
         code: u16,
         reason: &'static str,
     },
+    /// For whoever wants to know.
+    News(News),
 }
 
 /// What the relay understands, for `Allow`.
@@ -86,6 +90,7 @@ pub struct Exchange {
     media: Arc<dyn MediaPlane>,
     metrics: Arc<Metrics>,
     outs: VecDeque<Out>,
+    news: VecDeque<News>,
 }
 
 impl Exchange {
@@ -105,6 +110,7 @@ impl Exchange {
             media,
             metrics,
             outs: VecDeque::new(),
+            news: VecDeque::new(),
             settings,
         }
     }
@@ -217,6 +223,7 @@ impl Exchange {
             media: &*self.media,
             settings: &self.settings,
             metrics: &self.metrics,
+            news: &mut self.news,
         };
         (&mut self.focus, desk)
     }
@@ -229,6 +236,9 @@ impl Exchange {
                 Output::WakeAt(at) => self.agent_wake = Some(at),
                 Output::Event(event) => self.hear(now, event),
             }
+        }
+        while let Some(news) = self.registrar.poll().or_else(|| self.news.pop_front()) {
+            self.outs.push_back(Out::News(news));
         }
         self.metrics.registrations.set(self.registrar.len());
         self.metrics.calls_ringing.set(self.focus.ringing());

@@ -17,7 +17,7 @@ use clinicall_sip::{
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Closing, Exchange, Out, users::User};
+use super::{Closing, Exchange, News, Out, users::User};
 use crate::{log::Throttle, media::Event, metrics::Metrics};
 
 /// Notes that wait for the task; sockets wait for room, so a flood slows its own senders down.
@@ -26,7 +26,6 @@ const MAILBOX: usize = 1024;
 static SLOW_READERS: Throttle = Throttle::new(5, Duration::from_secs(10));
 
 /// Something for the signal task to know.
-#[derive(Debug)]
 pub enum Note {
     Opened {
         flow: Flow,
@@ -47,11 +46,19 @@ pub enum Note {
     Stored(Vec<User>),
     /// Who is registered.
     Online(oneshot::Sender<BTreeSet<String>>),
+    /// Something for the exchange to do, on its own task.
+    Do(Box<dyn FnOnce(&mut Exchange, Time) + Send>),
     Ping(oneshot::Sender<()>),
     /// No new calls from now on; answered when the last call has ended.
     Drain(oneshot::Sender<()>),
     /// Ends every call and closes every socket; answered when that is on its way.
     Stop(oneshot::Sender<()>),
+}
+
+impl std::fmt::Debug for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Note")
+    }
 }
 
 /// The way to one socket.
@@ -81,9 +88,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the task.
+    /// Starts the task. `tell` hears the news there and must not block.
     #[must_use]
-    pub fn start(exchange: Exchange, metrics: Arc<Metrics>) -> Self {
+    pub fn start(
+        exchange: Exchange,
+        metrics: Arc<Metrics>,
+        tell: impl FnMut(News) + Send + 'static,
+    ) -> Self {
         let (mailbox, notes) = mpsc::channel(MAILBOX);
         let actor = Actor {
             exchange,
@@ -91,6 +102,7 @@ impl Handle {
             sockets: HashMap::new(),
             origin: Instant::now(),
             drained: Vec::new(),
+            tell: Box::new(tell),
         };
         tokio::spawn(actor.run(notes));
         Self {
@@ -132,6 +144,20 @@ impl Handle {
         self.ask(Note::Stop).await;
     }
 
+    /// Lets the exchange do something and waits for what came of it.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Exchange, Time) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (answer, waiting) = oneshot::channel();
+        let note = Note::Do(Box::new(move |exchange, now| {
+            // whoever asked may have given up meanwhile
+            let _ = answer.send(what(exchange, now));
+        }));
+        self.tell(note).await?;
+        waiting.await.map_err(|_| Stopped)
+    }
+
     async fn ask<T>(&self, note: impl FnOnce(oneshot::Sender<T>) -> Note) -> Option<T> {
         let (answer, waiting) = oneshot::channel();
         self.tell(note(answer)).await.ok()?;
@@ -139,13 +165,13 @@ impl Handle {
     }
 }
 
-#[derive(Debug)]
 struct Actor {
     exchange: Exchange,
     metrics: Arc<Metrics>,
     sockets: HashMap<Flow, Outgoing>,
     origin: Instant,
     drained: Vec<oneshot::Sender<()>>,
+    tell: Box<dyn FnMut(News) + Send>,
 }
 
 impl Actor {
@@ -214,6 +240,7 @@ impl Actor {
             Note::Stored(users) => self.exchange.set_stored_users(users),
             Note::Media(event) => self.exchange.media(now, event),
             Note::Online(answer) => drop(answer.send(self.exchange.online())),
+            Note::Do(what) => what(&mut self.exchange, now),
             Note::Ping(answer) => drop(answer.send(())),
             Note::Drain(done) => {
                 self.exchange.drain();
@@ -244,6 +271,7 @@ impl Actor {
                 Out::Close { flow, code, reason } => {
                     self.send(now, flow, Frame::Close { code, reason });
                 }
+                Out::News(news) => (self.tell)(news),
             }
         }
     }

@@ -6,14 +6,14 @@
 //! the 200. What ends a call, and with which words, is in `ending`.
 
 mod change;
-mod ending;
-mod fork;
+pub(super) mod ending;
+pub(super) mod fork;
 mod lost;
-mod place;
-mod ring;
-mod room;
+pub(super) mod place;
+pub(super) mod ring;
+pub(super) mod room;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use clinicall_sip::{
     Agent, Time,
@@ -21,7 +21,7 @@ use clinicall_sip::{
 };
 use room::{Key, Phase, Room};
 
-use super::{MediaPlane, Settings, registrar::Registrar};
+use super::{MediaPlane, News, Settings, registrar::Registrar};
 use crate::{media::MemberId, metrics::Metrics};
 
 /// What the focus works with while it handles one input.
@@ -33,6 +33,7 @@ pub struct Desk<'a> {
     pub media: &'a dyn MediaPlane,
     pub settings: &'a Settings,
     pub metrics: &'a Metrics,
+    pub news: &'a mut VecDeque<News>,
 }
 
 /// Every room there is.

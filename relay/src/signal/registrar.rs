@@ -10,7 +10,7 @@ mod login;
 mod throttle;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::IpAddr,
     sync::Arc,
 };
@@ -22,7 +22,7 @@ use contacts::Wish;
 use throttle::Throttle;
 
 use super::{
-    Answer, Settings,
+    Answer, News, Settings,
     users::{User, Users},
 };
 use crate::metrics::Metrics;
@@ -38,6 +38,7 @@ pub struct Registrar {
     bindings: BTreeMap<String, Vec<Binding>>,
     /// Connections that have to log in by then. Entries of those that did or left are ignored.
     logins_due: BTreeSet<(Time, Flow)>,
+    news: VecDeque<News>,
 }
 
 /// A connection.
@@ -77,6 +78,7 @@ impl Registrar {
             flows: HashMap::new(),
             bindings: BTreeMap::new(),
             logins_due: BTreeSet::new(),
+            news: VecDeque::new(),
         }
     }
 
@@ -117,8 +119,13 @@ impl Registrar {
 
     /// Forgets bindings that have run out; tells which connections never logged in.
     pub fn tick(&mut self, now: Time) -> Vec<Flow> {
-        self.bindings.retain(|_, bindings| {
+        let news = &mut self.news;
+        self.bindings.retain(|user, bindings| {
             bindings.retain(|binding| binding.expires > now);
+            if bindings.is_empty() {
+                let user = user.clone();
+                news.push_back(News::Offline { user });
+            }
             !bindings.is_empty()
         });
         let mut late = Vec::new();
@@ -178,6 +185,11 @@ impl Registrar {
     #[must_use]
     pub fn online(&self) -> BTreeSet<String> {
         self.bindings.keys().cloned().collect()
+    }
+
+    /// What has happened since the last time, in its order.
+    pub fn poll(&mut self) -> Option<News> {
+        self.news.pop_front()
     }
 
     /// Bindings in total.
@@ -261,6 +273,7 @@ impl Registrar {
             Wish::Bind(contacts) => contacts,
         };
         let bindings = self.bindings.entry(user.to_owned()).or_default();
+        let was_away = bindings.is_empty();
         let mut returned = None;
         for contact in contacts {
             let binding = Binding::new(flow, request, contact.address, now + contact.expires)
@@ -289,8 +302,16 @@ impl Registrar {
         while bindings.len() > self.settings.sockets_per_user {
             bindings.remove(0);
         }
-        if bindings.is_empty() {
+        let is_away = bindings.is_empty();
+        if is_away {
             self.bindings.remove(user);
+        }
+        if was_away != is_away {
+            let user = user.to_owned();
+            self.news.push_back(match is_away {
+                true => News::Offline { user },
+                false => News::Online { user },
+            });
         }
         Ok(returned)
     }
@@ -317,6 +338,8 @@ impl Registrar {
             bindings.retain(keep);
             if bindings.is_empty() {
                 self.bindings.remove(user);
+                let user = user.to_owned();
+                self.news.push_back(News::Offline { user });
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{
     fork::Verdict,
     room::{Key, Leg, Phase, Room},
 };
+use crate::signal::News;
 
 /// Why a room is closed.
 #[derive(Clone, Debug)]
@@ -78,6 +79,14 @@ impl Focus {
         let cause = why.label();
         desk.metrics.ended(cause);
         tracing::info!(call = key.0, cause, "ended");
+        desk.news.push_back(News::Ended {
+            call: key.0,
+            room: None,
+            from: room.caller.user.clone(),
+            to: room.callee.clone(),
+            cause,
+            talked: room.answered.map(|since| (desk.now - since).0),
+        });
         match &room.phase {
             Phase::Ringing(_) => end_ringing(desk, &room, &why),
             Phase::Talking(_) => end_talking(desk, &room, &why),
@@ -164,14 +173,7 @@ impl Why {
     /// As [`crate::metrics::CAUSES`] has it.
     fn label(&self) -> &'static str {
         match self {
-            Self::Refused(verdict) => match verdict.status.0 {
-                486 | 600 => "busy",
-                403 | 603 => "rejected",
-                404 | 604 => "not_found",
-                408 => "no_answer",
-                488 | 606 => "incompatible_media",
-                _ => "unavailable",
-            },
+            Self::Refused(verdict) => verdict.label(),
             Self::NoAnswer => "no_answer",
             Self::Canceled(_) | Self::CallerGone => "canceled",
             Self::HungUp { .. } => "hangup",
@@ -184,18 +186,18 @@ impl Why {
 }
 
 /// What the side that ended the call said about it, to be said to the other.
-fn said(ending: &Ending) -> Option<String> {
+pub(in crate::signal) fn said(ending: &Ending) -> Option<String> {
     let status = ending.status?;
     (!ending.text.is_empty()).then(|| reason(status.0, &ending.text))
 }
 
 /// A Reason header's value (RFC 3326).
-pub(super) fn reason(cause: u16, text: &str) -> String {
+pub(in crate::signal) fn reason(cause: u16, text: &str) -> String {
     format!("SIP ;cause={cause} ;text={}", quoted(text))
 }
 
 /// A Warning header's value (RFC 3261 section 20.43); 399 is the code without a meaning of its own.
-pub(super) fn warning(host: &str, text: &str) -> String {
+pub(in crate::signal) fn warning(host: &str, text: &str) -> String {
     format!("399 {host} {}", quoted(text))
 }
 

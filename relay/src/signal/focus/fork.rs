@@ -7,7 +7,7 @@ use clinicall_sip::{
 
 /// A final response to the caller in the making.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(in crate::signal) struct Verdict {
     pub status: Status,
     /// The callee's own words, if it sent more than a code.
     pub text: String,
@@ -63,6 +63,18 @@ impl Verdict {
     /// A 6xx speaks for the person, not for one device: nobody else needs to ring.
     pub fn is_for_all(&self) -> bool {
         self.status.0 >= 600
+    }
+
+    /// As [`crate::metrics::CAUSES`] has it.
+    pub fn label(&self) -> &'static str {
+        match self.status.0 {
+            486 | 600 => "busy",
+            403 | 603 => "rejected",
+            404 | 604 => "not_found",
+            408 => "no_answer",
+            488 | 606 => "incompatible_media",
+            _ => "unavailable",
+        }
     }
 
     /// The better of two: 6xx before 4xx, a person's word before a device's, anything before

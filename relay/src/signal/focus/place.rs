@@ -138,6 +138,7 @@ impl Focus {
                 callee,
                 unsent,
                 passing: 0,
+                answered: None,
                 phase,
             },
         );
@@ -160,7 +161,7 @@ fn callee(desk: &Desk<'_>, uri: &Uri) -> Result<String, Answer> {
 }
 
 /// The caller's offer; `None` for an INVITE without one.
-fn offer(desk: &Desk<'_>, invite: &Request) -> Result<Option<Sdp>, Answer> {
+pub(in crate::signal) fn offer(desk: &Desk<'_>, invite: &Request) -> Result<Option<Sdp>, Answer> {
     if invite.body.is_empty() {
         return Ok(None);
     }
@@ -217,7 +218,7 @@ fn join(desk: &Desk<'_>, room: RoomId, offer: Option<&Sdp>) -> Result<Joined, An
     })
 }
 
-/// Rings every socket, each with an offer of its own.
+/// Rings every socket of the callee in the caller's name.
 fn ring(
     desk: &mut Desk<'_>,
     room: RoomId,
@@ -227,8 +228,6 @@ fn ring(
     bindings: &[Binding],
     invite: &Request,
 ) -> Vec<Fork> {
-    let host = desk.settings.host();
-    let name = desk.registrar.user(&caller.user).map(|user| user.name);
     let mut headers = Headers::new();
     for (field, value) in invite.headers.iter() {
         if desk
@@ -240,6 +239,32 @@ fn ring(
             headers.push(field, value);
         }
     }
+    let from = Caller {
+        uri: Uri::sip(&caller.user, desk.settings.host()),
+        name: desk.registrar.user(&caller.user).map(|user| user.name),
+        headers,
+    };
+    ring_sockets(desk, room, wants, &from, callee, bindings)
+}
+
+/// In whose name a user is rung.
+#[derive(Debug)]
+pub(in crate::signal) struct Caller {
+    pub uri: Uri,
+    pub name: Option<String>,
+    pub headers: Headers,
+}
+
+/// Rings every socket, each with an offer of its own.
+pub(in crate::signal) fn ring_sockets(
+    desk: &mut Desk<'_>,
+    room: RoomId,
+    wants: Wants,
+    from: &Caller,
+    callee: &str,
+    bindings: &[Binding],
+) -> Vec<Fork> {
+    let host = desk.settings.host();
     let mut forks = Vec::new();
     for binding in bindings {
         let Ok((member, offer)) = desk.media.join_by_answer(room, wants) else {
@@ -248,10 +273,10 @@ fn ring(
         let invite = Invite {
             to: Uri::sip(callee, host),
             target: Some(binding.contact.clone()),
-            from: Uri::sip(&caller.user, host),
-            from_name: name.clone(),
+            from: from.uri.clone(),
+            from_name: from.name.clone(),
             offer: Some(offer.to_string()),
-            headers: headers.clone(),
+            headers: from.headers.clone(),
             // ours are never lent to whoever asks for some (CVE-2021-41158)
             credentials: None,
         };

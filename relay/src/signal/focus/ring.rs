@@ -8,7 +8,10 @@ use super::{
     fork::Verdict,
     room::{Key, Phase},
 };
-use crate::media::{MemberId, Refusal};
+use crate::{
+    media::{MemberId, Refusal},
+    signal::News,
+};
 
 impl Focus {
     /// A provisional response of one of the callee's sockets. 183 means ringing as well: a client
@@ -36,6 +39,12 @@ impl Focus {
         {
             ringing.told = true;
             tracing::info!(call = key.0, "ringing");
+            desk.news.push_back(News::Ringing {
+                call: key.0,
+                room: None,
+                from: room.caller.user.clone(),
+                to: room.callee.clone(),
+            });
             let _ = desk
                 .agent
                 .progress(desk.now, caller, Status(180), None, Headers::new());
@@ -134,6 +143,13 @@ impl Focus {
         desk.media.admit(room.caller.member);
         desk.media.admit(winner.member);
         tracing::info!(call = key.0, by = room.callee, "answered");
+        desk.news.push_back(News::Answered {
+            call: key.0,
+            room: None,
+            from: room.caller.user.clone(),
+            to: room.callee.clone(),
+        });
+        room.answered = Some(desk.now);
         room.phase = Phase::Talking(winner);
         for fork in losers {
             self.legs.remove(&fork.leg.call);
@@ -187,9 +203,13 @@ impl Focus {
 }
 
 /// RFC 3261 section 16.7 and RFC 3326 section 2: what a device says nothing about having missed.
-pub(super) const ELSEWHERE: &str = "Call completed elsewhere";
+pub(in crate::signal) const ELSEWHERE: &str = "Call completed elsewhere";
 
-fn apply(desk: &Desk<'_>, member: MemberId, answer: &str) -> Result<(), Refusal> {
+pub(in crate::signal) fn apply(
+    desk: &Desk<'_>,
+    member: MemberId,
+    answer: &str,
+) -> Result<(), Refusal> {
     let answer = Sdp::parse(answer).map_err(|bad| Refusal(bad.to_string()))?;
     desk.media.answered(member, &answer)
 }

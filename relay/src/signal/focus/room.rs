@@ -23,6 +23,8 @@ pub(super) struct Room {
     pub unsent: Option<String>,
     /// Requests passed on between the legs and not answered yet.
     pub passing: usize,
+    /// When the callee accepted.
+    pub answered: Option<Time>,
     pub phase: Phase,
 }
 
@@ -44,7 +46,7 @@ pub(super) struct Ringing {
 
 /// One socket of the callee that is rung.
 #[derive(Debug)]
-pub(super) struct Fork {
+pub(in crate::signal) struct Fork {
     pub leg: Leg,
     /// Its answer has reached the media plane.
     pub answered: bool,
@@ -52,7 +54,7 @@ pub(super) struct Fork {
 
 /// One member's signalling.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(in crate::signal) struct Leg {
     pub call: CallId,
     pub user: String,
     pub flow: Flow,

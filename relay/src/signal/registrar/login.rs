@@ -9,7 +9,10 @@ use clinicall_sip::{
 };
 
 use super::Registrar;
-use crate::{log::Throttle, signal::Answer};
+use crate::{
+    log::Throttle,
+    signal::{Answer, News},
+};
 
 /// Warnings about logins, from anybody, in ten seconds.
 static WARNINGS: Throttle = Throttle::new(5, std::time::Duration::from_secs(10));
@@ -65,6 +68,8 @@ impl Registrar {
                 self.throttle.succeeded(address, claimed);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.user = Some(claimed.to_owned());
+                    let user = claimed.to_owned();
+                    self.news.push_back(News::LoggedIn { flow, user });
                 }
                 tracing::debug!(flow = flow.0, user = claimed, "logged in");
                 Ok(())

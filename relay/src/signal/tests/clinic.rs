@@ -12,7 +12,7 @@ use super::plane::{Plane, sdp};
 use crate::{
     config::{self, Config, User},
     metrics::Metrics,
-    signal::{Closing, Exchange, Out, Settings, users::Users},
+    signal::{Closing, Exchange, News, Out, Settings, users::Users},
 };
 
 const DELAY: Millis = Millis(20);
@@ -23,6 +23,7 @@ pub(super) struct Clinic {
     pub plane: Arc<Plane>,
     pub metrics: Arc<Metrics>,
     pub phones: Vec<Phone>,
+    pub news: Vec<News>,
     network: VecDeque<Frame>,
     ladder: String,
     flows: u64,
@@ -97,6 +98,7 @@ impl Clinic {
             plane,
             metrics,
             phones: Vec::new(),
+            news: Vec::new(),
             network: VecDeque::new(),
             ladder: String::new(),
             flows: 0,
@@ -348,6 +350,7 @@ impl Clinic {
                     let to = Way::Phone(flow);
                     self.network.push_back(Frame { at, to, bytes });
                 }
+                Out::News(news) => self.news.push(news),
                 Out::Close { flow, reason, .. } => {
                     if let Some(index) = self.holder(flow) {
                         self.phones[index].seen.push(format!("closed: {reason}"));
