@@ -10,7 +10,7 @@ use crate::{
     server::Server,
     shutdown,
     signal::users::{Keys, User},
-    store::{RedbStore, Store as _},
+    store::{Store, users},
 };
 
 #[derive(Debug, Parser)]
@@ -151,7 +151,7 @@ impl UserCommand {
                  `[store]` and `path = \"/var/lib/clinicall/clinicall.redb\"`"
             );
         };
-        let store = RedbStore::at(path);
+        let store = Store::open(Some(path))?;
         match self {
             Self::Add { id, name } => {
                 anyhow::ensure!(
@@ -161,13 +161,16 @@ impl UserCommand {
                 let password = password()?;
                 let keys = Keys::derive(&id, config.realm(), &password);
                 let name = name.unwrap_or_else(|| id.clone());
-                store.put(&User { id, name, keys })?;
+                let user = User { id, name, keys };
+                store.write_blocking(move |changes| users::put(changes, &user))?;
             }
             Self::Remove { id } => {
-                anyhow::ensure!(store.remove(&id)?, "there is no user `{id}` in the store");
+                let gone = id.clone();
+                let was = store.write_blocking(move |changes| users::remove(changes, &gone))?;
+                anyhow::ensure!(was, "there is no user `{id}` in the store");
             }
             Self::List => {
-                for user in store.all()? {
+                for user in store.read(|view| users::all(view))? {
                     print(&format!("{}\t{}\n", user.id, user.name))?;
                 }
             }

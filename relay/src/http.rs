@@ -23,6 +23,7 @@ use crate::{
     config::Config,
     metrics::Metrics,
     signal::{self, MediaPlane},
+    store::Store,
     ws,
 };
 
@@ -34,6 +35,7 @@ pub struct App {
     pub signal: signal::Handle,
     pub media: Arc<dyn MediaPlane>,
     pub metrics: Arc<Metrics>,
+    pub store: Store,
     /// WebSockets by address.
     pub sockets: Peers,
 }

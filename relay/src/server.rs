@@ -1,6 +1,6 @@
 //! The relay as a value: boot reads like a checklist.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::watch};
@@ -15,11 +15,8 @@ use crate::{
     media::{self, Media},
     metrics::Metrics,
     signal::{self, Exchange, MediaPlane, Note, Settings, users::Users},
-    store::{RedbStore, Store as _},
+    store::{self, Store},
 };
-
-/// How soon a change of the store is seen.
-const STORE_CHECK: Duration = Duration::from_secs(2);
 
 /// A running relay.
 #[derive(Debug)]
@@ -66,12 +63,11 @@ impl Server {
                 }
             })?;
 
-        if let Some(path) = &config.store.path {
-            let store = RedbStore::at(path);
-            let users = store.all()?;
-            signal.tell(Note::Stored(users)).await?;
-            tokio::spawn(follow(store, path.clone(), signal.clone()));
-        }
+        let store = Store::open(config.store.path.as_deref())?;
+        signal
+            .tell(Note::Stored(store.read(|view| store::users::all(view))?))
+            .await?;
+        tokio::spawn(follow_users(store.clone(), signal.clone()));
 
         let limits = &config.limits;
         let peers = || Peers::new(limits.sockets, limits.sockets_per_address);
@@ -81,6 +77,7 @@ impl Server {
             signal: signal.clone(),
             media: media.clone(),
             metrics: metrics.clone(),
+            store,
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);
@@ -138,33 +135,18 @@ impl Server {
     }
 }
 
-/// Reads the store again whenever its file has changed: `clinicall user add` needs no restart.
-async fn follow(store: RedbStore, path: PathBuf, signal: signal::Handle) {
-    let modified = || {
-        std::fs::metadata(&path)
-            .and_then(|file| file.modified())
-            .ok()
-    };
-    let mut seen = modified();
-    loop {
-        tokio::time::sleep(STORE_CHECK).await;
-        let now = modified();
-        if now == seen {
-            continue;
-        }
-        let reader = store.clone();
-        match tokio::task::spawn_blocking(move || reader.all()).await {
-            Ok(Ok(users)) => {
-                // reading may touch the file; what matters is what was there before
-                seen = modified();
-                tracing::info!(users = users.len(), "store read anew");
+/// Tells the signal task of users who were added, changed or removed.
+async fn follow_users(store: Store, signal: signal::Handle) {
+    let mut changed = store.users_changed();
+    while changed.changed().await.is_ok() {
+        match store.read(|view| store::users::all(view)) {
+            Ok(users) => {
+                tracing::info!(users = users.len(), "users read anew");
                 if signal.tell(Note::Stored(users)).await.is_err() {
                     return;
                 }
             }
-            // another process has it open: the next round will do
-            Ok(Err(error)) => tracing::debug!(%error, "store not read"),
-            Err(_) => return,
+            Err(error) => tracing::error!(%error, "users not read"),
         }
     }
 }

@@ -1,152 +1,234 @@
-//! What outlives the process: users, so far.
+//! What outlives the process: users and their keys, invitations, queued messages, the history of
+//! pipes, revoked tokens, events on their way to webhooks. One file, always open.
+//!
+//! One thread writes. Changes that come while it waits for the disk go into one durable commit
+//! together; each is answered after that commit, and one that fails leaves no trace and harms none of
+//! the others. Looks go beside it, each at a snapshot of its own.
+//!
+//! A table is a module of functions: those that change take [`Changes`], those that read take
+//! `&dyn Look`, which is a [`View`] or the change itself.
+//!
+//! ```
+//! # use clinicall_relay::store::{Store, StoreError, user_data};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), StoreError> {
+//! let store = Store::open(None)?;
+//! store
+//!     .write(|changes| user_data::put(changes, "2", r#"{"room":"12"}"#))
+//!     .await?; // on the disk now, had there been a path
+//! let data = store.read(|view| user_data::get(view, "2"))?;
+//! assert_eq!(data.as_deref(), Some(r#"{"room":"12"}"#));
+//! # Ok(())
+//! # }
+//! ```
 
-use std::path::{Path, PathBuf};
+mod changes;
+pub mod engine;
+mod file;
+pub mod key;
+mod thread;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use serde::{Deserialize, Serialize};
+pub mod api_keys;
+pub mod conference;
+pub mod idempotency;
+pub mod last_seen;
+pub mod messages;
+pub mod pipes;
+pub mod revoked;
+pub mod user_data;
+pub mod users;
 
-use crate::signal::users::{Keys, User};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-/// Users kept somewhere.
-pub trait Store {
-    /// Adds a user or replaces the one with that id.
-    fn put(&self, user: &User) -> Result<(), StoreError>;
-    /// `false`: there was none.
-    fn remove(&self, id: &str) -> Result<bool, StoreError>;
-    /// Everybody, by id.
-    fn all(&self) -> Result<Vec<User>, StoreError>;
-}
+use tokio::sync::{mpsc, oneshot, watch};
 
-#[derive(Debug, thiserror::Error)]
+pub use changes::{Changes, View};
+pub use engine::Look;
+use engine::{Engine, Table};
+use thread::{Job, Work};
+
+/// Changes that wait for the store thread; more wait for room.
+const WAITING: usize = 4096;
+
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the store {0} cannot be used: {1}")]
-    Redb(PathBuf, #[source] Box<redb::Error>),
-    #[error("the store {0} holds a user that cannot be read: {1}")]
-    Record(PathBuf, #[source] serde_json::Error),
+    Engine(Arc<str>, #[source] Arc<redb::Error>),
+    #[error("the store holds a row in `{table}` that cannot be read: {why}")]
+    Record { table: &'static str, why: String },
+    /// So many are kept already that no more is taken.
+    #[error("{0} are waiting already")]
+    Full(usize),
+    /// A change that thought better of it.
+    #[error("{0}")]
+    Refused(String),
+    #[error("a change to the store panicked")]
+    Panicked,
+    #[error("the store is closed")]
+    Closed,
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
-/// Id to [`Record`] as JSON.
-const USERS: TableDefinition<'_, &str, &str> = TableDefinition::new("users");
-
-/// One file. It is open only while it is read or written, so that `clinicall user add` works while
-/// the relay runs.
-#[derive(Clone, Debug)]
-pub struct RedbStore {
-    path: PathBuf,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    name: String,
-    ha1_sha256: Option<String>,
-    ha1_md5: Option<String>,
-}
-
-impl RedbStore {
-    #[must_use]
-    pub fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
+impl StoreError {
+    fn record(table: Table, why: impl std::fmt::Display) -> Self {
+        Self::Record {
+            table: table.name(),
+            why: why.to_string(),
         }
     }
-
-    fn write<T>(
-        &self,
-        change: impl FnOnce(&mut redb::Table<'_, &str, &str>) -> Result<T, redb::Error>,
-    ) -> Result<T, StoreError> {
-        let work = || -> Result<T, redb::Error> {
-            let database = Database::create(&self.path)?;
-            let transaction = database.begin_write()?;
-            let changed = change(&mut transaction.open_table(USERS)?)?;
-            transaction.commit()?;
-            Ok(changed)
-        };
-        work().map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: redb::Error) -> StoreError {
-        StoreError::Redb(self.path.clone(), Box::new(error))
-    }
 }
 
-impl Store for RedbStore {
-    fn put(&self, user: &User) -> Result<(), StoreError> {
-        let record = Record {
-            name: user.name.clone(),
-            ha1_sha256: user.keys.sha256.clone(),
-            ha1_md5: user.keys.md5.clone(),
+/// Cheap to clone. The file is closed when the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Arc<dyn Engine>,
+    path: Option<PathBuf>,
+    epoch: u64,
+    users: watch::Receiver<u64>,
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the file or makes it; without a path everything is forgotten with the process, and is
+    /// the same otherwise. Fails when another process has the file open.
+    pub fn open(path: Option<&Path>) -> Result<Self, StoreError> {
+        let engine: Arc<dyn Engine> = match path {
+            Some(path) => Arc::new(file::File::open(path)?),
+            None => Arc::new(file::File::in_memory()?),
         };
-        let text = serde_json::to_string(&record)
-            .map_err(|error| StoreError::Record(self.path.clone(), error))?;
-        self.write(|users| {
-            users.insert(user.id.as_str(), text.as_str())?;
-            Ok(())
+        let epoch = epoch(&*engine)?;
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (changed, users) = watch::channel(0);
+        let writer = engine.clone();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || thread::run(&*writer, waiting, &changed))
+            .map_err(|error| StoreError::Refused(format!("no thread for the store: {error}")))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                path: path.map(Path::to_owned),
+                epoch,
+                users,
+                jobs: Some(jobs),
+                thread: Some(thread),
+            }),
         })
     }
 
-    fn remove(&self, id: &str) -> Result<bool, StoreError> {
-        self.write(|users| Ok(users.remove(id)?.is_some()))
+    /// Makes a change; it is durable when this returns. The change is made even when nobody waits
+    /// for it any more. A change must be quick: all others wait for it.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, waiting) = oneshot::channel();
+        self.jobs()?
+            .send(Box::new(Work::new(change, answer)))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        waiting.await.map_err(|_| StoreError::Closed)?
     }
 
-    fn all(&self) -> Result<Vec<User>, StoreError> {
-        if !self.path.exists() {
-            return Ok(Vec::new());
-        }
-        let read = || -> Result<Vec<(String, String)>, redb::Error> {
-            let database = Database::open(&self.path)?;
-            let users = match database.begin_read()?.open_table(USERS) {
-                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                users => users?,
-            };
-            let mut records = Vec::new();
-            for entry in users.iter()? {
-                let (id, record) = entry?;
-                records.push((id.value().to_owned(), record.value().to_owned()));
-            }
-            Ok(records)
-        };
-        let records = read().map_err(|error| self.failed(error))?;
-        records
-            .into_iter()
-            .map(|(id, text)| {
-                let record: Record = serde_json::from_str(&text)
-                    .map_err(|error| StoreError::Record(self.path.clone(), error))?;
-                let keys = Keys {
-                    sha256: record.ha1_sha256,
-                    md5: record.ha1_md5,
-                };
-                Ok(User {
-                    id,
-                    name: record.name,
-                    keys,
-                })
-            })
-            .collect()
+    /// [`Store::write`] for threads; panics within the runtime's.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, waiting) = oneshot::channel();
+        self.jobs()?
+            .blocking_send(Box::new(Work::new(change, answer)))
+            .map_err(|_| StoreError::Closed)?;
+        waiting.blocking_recv().map_err(|_| StoreError::Closed)?
     }
+
+    /// Looks at what is committed. Nobody waits for it, and it waits for nobody but the disk.
+    pub fn read<T>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut look = Some(look);
+        let mut seen = None;
+        self.inner.engine.read(&mut |rows| {
+            if let Some(look) = look.take() {
+                seen = Some(look(&View(rows))?);
+            }
+            Ok(())
+        })?;
+        seen.ok_or(StoreError::Closed)
+    }
+
+    /// A random number made with the file, below 2^53 so that JavaScript can hold it: offsets of
+    /// messages mean something within one epoch alone.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.inner.epoch
+    }
+
+    /// Changes whenever a user or a key was written.
+    #[must_use]
+    pub fn users_changed(&self) -> watch::Receiver<u64> {
+        self.inner.users.clone()
+    }
+
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.path.as_deref()
+    }
+
+    fn jobs(&self) -> Result<&mpsc::Sender<Box<dyn Job>>, StoreError> {
+        self.inner.jobs.as_ref().ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for Inner {
+    /// Waits for what is under way, so that the file can be opened again at once.
+    fn drop(&mut self) {
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // a change may hold the last clone; then it is this thread that would wait for itself
+        if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn epoch(engine: &dyn Engine) -> Result<u64, StoreError> {
+    const KEY: &[u8] = b"epoch";
+    let mut epoch = None;
+    engine.write(&mut |rows| {
+        if let Some(kept) = rows.fetch(Table::Meta, KEY)? {
+            let kept = kept.try_into();
+            epoch = Some(u64::from_be_bytes(kept.map_err(|_| {
+                StoreError::record(Table::Meta, "the epoch is not a number")
+            })?));
+            return Ok(engine::End::Abandon);
+        }
+        let made = (u64::from_be_bytes(random()?) >> 11).max(1);
+        rows.put(Table::Meta, KEY, &made.to_be_bytes())?;
+        epoch = Some(made);
+        Ok(engine::End::Commit)
+    })?;
+    epoch.ok_or(StoreError::Closed)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::Random)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_is_kept_without_the_password() {
-        let path = std::env::temp_dir().join(format!("clinicall-store-{}", std::process::id()));
-        let store = RedbStore::at(&path);
-        assert_eq!(store.all().unwrap(), []);
-        let keys = Keys::derive("2", "visits.example", "spring in Vologda");
-        let doctor = User {
-            id: "2".to_owned(),
-            name: "Doctor Ivanova".to_owned(),
-            keys,
-        };
-        store.put(&doctor).unwrap();
-        assert_eq!(store.all().unwrap(), [doctor]);
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(!bytes.windows(7).any(|window| window == b"Vologda"));
-        assert!(store.remove("2").unwrap());
-        assert!(!store.remove("2").unwrap());
-        assert_eq!(store.all().unwrap(), []);
-        std::fs::remove_file(path).unwrap();
-    }
-}
+mod tests;
