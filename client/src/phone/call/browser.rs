@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     reason::{Cause, Reason},
-    trim::trim_offer,
+    trim::{trim_description, trim_offer},
 };
 
 impl Call {
@@ -88,8 +88,10 @@ impl Call {
         let Ok(mut sdp) = Sdp::parse(&written) else {
             return self.end(desk, Reason::of(Cause::BrowserFailed, By::System));
         };
-        if offering && self.ours {
-            trim_offer(&mut sdp);
+        match (self.ours, offering) {
+            (true, true) => trim_offer(&mut sdp),
+            (true, false) => trim_description(&mut sdp),
+            (false, _) => {}
         }
         desk.account.bandwidth.limit(&mut sdp);
         let text = sdp.to_string();
