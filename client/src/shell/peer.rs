@@ -136,13 +136,15 @@ impl Peer {
                 "audio" => limits.speech().map(|speech| speech.bitrate),
                 _ => limits.picture(),
             };
-            let limited = sender.clone();
+            // Before the track, so that the encoder is set up once and not again under way.
+            limit(&sender, bitrate);
             let tell = self.tell.clone();
             when(
                 sender.replace_track(Some(&track)).unchecked_ref(),
-                move |result| match result {
-                    Ok(_) => limit(&limited, bitrate),
-                    Err(error) => failed(&tell, &error),
+                move |result| {
+                    if let Err(error) = result {
+                        failed(&tell, &error);
+                    }
                 },
             );
         }
