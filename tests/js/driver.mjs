@@ -38,6 +38,7 @@ const firefox = () => ({
     "media.peerconnection.ice.loopback": true,
     "media.peerconnection.ice.obfuscate_host_addresses": false,
     "dom.min_background_timeout_value": 4,
+    "dom.min_background_timeout_value_without_budget_throttling": 4,
     "dom.timeout.enable_budget_timer_throttling": false,
     "network.dns.disablePrefetch": true,
   },
