@@ -6,6 +6,7 @@
 //! three with a [`Grant`], and tells the live sockets when one is taken back.
 
 mod grant;
+pub mod jwt;
 
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ pub enum Refused {
     TooEarly,
     #[error("the token is for somebody else: its issuer or audience is not ours")]
     Foreign,
+    /// A token is no envelope: its bearer reads all of it.
+    #[error("the token carries a secret, such as a `password`: leave it out")]
+    Indiscreet,
     #[error("the token was revoked")]
     Revoked,
     #[error("no such user, or not their key")]

@@ -4,6 +4,8 @@
 //! not declared here is refused with its line.
 
 mod check;
+mod login;
+mod login_check;
 mod problem;
 mod section;
 mod template;
@@ -14,6 +16,8 @@ use std::{
 };
 
 pub use check::is_user_id;
+pub use login::{ApiKey, Issuer, Login, WebhookForm};
+pub use login_check::{API_RIGHTS, OWN_ISSUER};
 pub use problem::Problem;
 use section::{Key, section};
 pub use template::template;
@@ -32,7 +36,10 @@ section! {
         pub calls: Calls = Calls::default(),
         pub limits: Limits = Limits::default(),
         pub store: Store = Store::default(),
+        pub login: Login = Login::default(),
         pub log: Log = Log::default(),
+        pub issuer: Vec<Issuer> = Vec::new(),
+        pub api_key: Vec<ApiKey> = Vec::new(),
         pub user: Vec<User> = Vec::new(),
     }
 }
@@ -245,6 +252,14 @@ impl Config {
                 })
                 .into();
         }
+        if self.api_key.is_empty() {
+            self.api_key = vec![ApiKey {
+                name: DEMO_API_KEY.to_owned(),
+                sha256: Some(Secret(DEMO_API_KEY_SHA256.to_owned())),
+                demo: true,
+                ..ApiKey::default()
+            }];
+        }
     }
 
     #[must_use]
@@ -290,6 +305,11 @@ const DEMO_USERS: [(&str, &str, &str); 4] = [
     ("4", "Interpreter Lin", "demo-interpreter"),
     ("5", "Nurse Okafor", "demo-nurse"),
 ];
+
+/// The back end's key with `--dev`, and its hash.
+const DEMO_API_KEY: &str = "demo-key";
+const DEMO_API_KEY_SHA256: &str =
+    "c48a01f49fd0f2cc404bc3cbbc80e91457a3d41bb429a695243de4c61794155c";
 
 #[cfg(test)]
 mod tests;
