@@ -252,6 +252,12 @@ impl Config {
                 })
                 .into();
         }
+        if self.issuer.is_empty() {
+            self.issuer = vec![Issuer {
+                secret: Some(Secret(DEMO_SECRET.to_owned())),
+                ..Issuer::default()
+            }];
+        }
         if self.api_key.is_empty() {
             self.api_key = vec![ApiKey {
                 name: DEMO_API_KEY.to_owned(),
@@ -305,6 +311,9 @@ const DEMO_USERS: [(&str, &str, &str); 4] = [
     ("4", "Interpreter Lin", "demo-interpreter"),
     ("5", "Nurse Okafor", "demo-nurse"),
 ];
+
+/// What tokens are signed with for `--dev`.
+const DEMO_SECRET: &str = "the demo secret that everybody knows";
 
 /// The back end's key with `--dev`, and its hash.
 const DEMO_API_KEY: &str = "demo-key";

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
+    auth::{Auth, api::ApiKeys},
     config::Config,
     http::{
         self, App,
@@ -44,6 +45,9 @@ impl Server {
             .with_context(|| format!("cannot bind media to {}", config.media.bind))?;
         let media: Arc<dyn MediaPlane> = Arc::new(plane);
 
+        let store = Store::open(config.store.path.as_deref())?;
+        let auth = Auth::open(&config, &store).await?;
+
         let exchange = Exchange::new(
             Settings::from_config(&config),
             Users::from_config(&config),
@@ -63,7 +67,6 @@ impl Server {
                 }
             })?;
 
-        let store = Store::open(config.store.path.as_deref())?;
         signal
             .tell(Note::Stored(store.read(|view| store::users::all(view))?))
             .await?;
@@ -77,7 +80,9 @@ impl Server {
             signal: signal.clone(),
             media: media.clone(),
             metrics: metrics.clone(),
+            api_keys: ApiKeys::new(&config, &store),
             store,
+            auth,
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);

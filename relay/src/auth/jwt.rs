@@ -14,7 +14,7 @@ mod sign;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-pub use claims::Claims;
+pub use claims::{Claims, is_name};
 pub use key::{Algorithm, Key, KeyError, Keyed, keys_of_jwks, keys_of_pem};
 pub use sign::sign;
 
@@ -96,9 +96,7 @@ impl Verifier {
             .ok_or(Refused::Foreign)?;
         let genuine = issuer.keys.iter().any(|keyed| {
             keyed.may_be(header.kid.as_deref())
-                && keyed
-                    .key
-                    .verifies(algorithm, signed.as_bytes(), &signature)
+                && keyed.key.verifies(algorithm, signed.as_bytes(), &signature)
         });
         if !genuine {
             return Err(Refused::Forged);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ApiKey, Config, Issuer, Login,
+    ApiKey, Config, DEMO_API_KEY_SHA256, DEMO_SECRET, Issuer, Login, Secret,
     check::{is_user_id, wrong},
     problem::Wrong,
 };
@@ -20,7 +20,7 @@ impl Config {
         let mut names = BTreeSet::new();
         for (index, issuer) in self.issuer.iter().enumerate() {
             let key = |name: &str| format!("issuer[{index}].{name}");
-            issuer.check(&key)?;
+            issuer.check(dev, &key)?;
             if !names.insert(&issuer.name) {
                 return wrong(
                     &key("name"),
@@ -61,7 +61,11 @@ impl Login {
                 );
             }
         }
-        if self.webhook_secret.as_ref().is_some_and(|secret| secret.0.len() < 16) {
+        if self
+            .webhook_secret
+            .as_ref()
+            .is_some_and(|secret| secret.0.len() < 16)
+        {
             return wrong(
                 "login.webhook_secret",
                 "has fewer than 16 bytes",
@@ -83,7 +87,15 @@ impl Login {
 }
 
 impl Issuer {
-    fn check(&self, key: impl Fn(&str) -> String) -> Result<(), Wrong> {
+    fn check(&self, dev: bool, key: impl Fn(&str) -> String) -> Result<(), Wrong> {
+        let demo = |secret: &Secret| secret.0 == DEMO_SECRET;
+        if !dev && self.secret.as_ref().is_some_and(demo) {
+            return wrong(
+                &key("secret"),
+                "is the demo secret",
+                "everybody knows it; `openssl rand -base64 32` prints another",
+            );
+        }
         if self.name.as_deref() == Some(OWN_ISSUER) {
             return wrong(
                 &key("name"),
@@ -98,7 +110,11 @@ impl Issuer {
                 "give a `secret`, or public `keys`, or a `jwks` file",
             );
         }
-        if self.secret.as_ref().is_some_and(|secret| secret.0.len() < 32) {
+        if self
+            .secret
+            .as_ref()
+            .is_some_and(|secret| secret.0.len() < 32)
+        {
             return wrong(
                 &key("secret"),
                 "has fewer than 32 bytes, which can be guessed",
@@ -134,7 +150,8 @@ impl ApiKey {
                 "take of `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, or `*`",
             );
         }
-        if self.demo && !dev {
+        let demo = |hash: &Secret| hash.0.eq_ignore_ascii_case(DEMO_API_KEY_SHA256);
+        if !dev && (self.demo || self.sha256.as_ref().is_some_and(demo)) {
             return wrong(
                 &key("demo"),
                 "is for `--dev` alone",

@@ -163,14 +163,23 @@ fn what_people_get_wrong_about_logins_is_told() {
     let told = |section: &str, hint: &str| {
         let problem = problem(&format!("{SMALL}\n{section}\n")).to_string();
         assert!(problem.contains(hint), "{problem}");
-        assert!(!problem.contains("hunter2"), "a secret is printed: {problem}");
+        assert!(
+            !problem.contains("hunter2"),
+            "a secret is printed: {problem}"
+        );
     };
     told("[[issuer]]\nsecret = \"hunter2\"", "openssl rand");
-    told("[[issuer]]\nname = \"https://a.example\"", "give a `secret`");
+    told(
+        "[[issuer]]\nname = \"https://a.example\"",
+        "give a `secret`",
+    );
     told("[[issuer]]\nname = \"clinicall\"", "the relay's own");
     let same = "[[issuer]]\njwks = \"a.json\"\n";
     told(&format!("{same}{same}"), "told apart by their `iss`");
-    told("[[api_key]]\nname = \"site\"\nsha256 = \"hunter2\"", "clinicall api-key");
+    told(
+        "[[api_key]]\nname = \"site\"\nsha256 = \"hunter2\"",
+        "clinicall api-key",
+    );
     let hash = "0".repeat(64);
     let key = format!("[[api_key]]\nname = \"site\"\nsha256 = \"{hash}\"\n");
     told(&format!("{key}rights = [\"root\"]"), "`users`, `tokens`");

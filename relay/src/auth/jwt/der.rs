@@ -65,7 +65,9 @@ impl<'a> Reader<'a> {
             0x81 | 0x82 => {
                 let (bytes, after) = rest.split_at_checked(usize::from(short & 0x0f))?;
                 rest = after;
-                bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+                bytes
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
             }
             _ => return None,
         };

@@ -45,7 +45,10 @@ impl Algorithm {
 /// A key for one algorithm. Never printed.
 pub enum Key {
     Hmac(hmac::Key),
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// An uncompressed point.
     P256([u8; 65]),
     Ed25519([u8; 32]),
@@ -205,7 +208,11 @@ pub fn keys_of_jwks(json: &[u8]) -> Result<Vec<Keyed>, KeyError> {
     let jwks: Jwks = serde_json::from_slice(json).map_err(|_| KeyError::NotJwks)?;
     let mut keys = Vec::new();
     for jwk in jwks.keys {
-        if jwk.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+        if jwk
+            .purpose
+            .as_deref()
+            .is_some_and(|purpose| purpose != "sig")
+        {
             continue;
         }
         if jwk.d.is_some() {

@@ -34,7 +34,11 @@ fn hmac(secret: &[u8]) -> impl FnOnce(&[u8]) -> Vec<u8> {
 }
 
 fn hs256(payload: &Value) -> String {
-    token(&json!({"alg": "HS256", "typ": "JWT"}), payload, hmac(SECRET))
+    token(
+        &json!({"alg": "HS256", "typ": "JWT"}),
+        payload,
+        hmac(SECRET),
+    )
 }
 
 fn issuer(name: Option<&str>, keys: Vec<Keyed>) -> Issuer {
@@ -79,7 +83,9 @@ fn a_doctor_shows_the_clinics_token() {
     assert_eq!(claims.user, "2");
     assert_eq!(claims.name.as_deref(), Some("Doctor Ivanova"));
     assert_eq!(claims.rooms, Rooms::Only(vec!["visit-7".to_owned()]));
-    let rights: Rights = [Right::Call, Right::Join, Right::Moderate].into_iter().collect();
+    let rights: Rights = [Right::Call, Right::Join, Right::Moderate]
+        .into_iter()
+        .collect();
     assert_eq!(claims.rights, rights);
 }
 
@@ -127,16 +133,16 @@ fn times_are_obeyed_give_or_take_a_minute() {
     assert!(clinic.verify(&with(u64::MAX, 0), NOW).is_ok());
     // for ever is too long
     assert_eq!(refused(&json!({"sub": "2"})), Refused::Malformed);
-    assert_eq!(
-        refused(&json!({"sub": "2", "exp": -5.5})),
-        Refused::Expired
-    );
+    assert_eq!(refused(&json!({"sub": "2", "exp": -5.5})), Refused::Expired);
 }
 
 #[test]
 fn a_token_for_another_house_opens_nothing_here() {
     let exp = NOW + 3600;
-    for aud in [json!("shop.example"), json!(["shop.example", "bank.example"])] {
+    for aud in [
+        json!("shop.example"),
+        json!(["shop.example", "bank.example"]),
+    ] {
         let payload = json!({"sub": "2", "exp": exp, "aud": aud});
         assert_eq!(refused(&payload), Refused::Foreign);
     }
@@ -180,7 +186,12 @@ fn a_public_key_is_no_secret() {
     let payload = json!({"sub": "2", "exp": NOW + 3600});
     let n = URL_SAFE_NO_PAD.decode(RFC_N).unwrap();
     let pem = "-----BEGIN PUBLIC KEY-----\n";
-    for secret in [n.as_slice(), RFC_N.as_bytes(), RFC_JWKS.as_bytes(), pem.as_bytes()] {
+    for secret in [
+        n.as_slice(),
+        RFC_N.as_bytes(),
+        RFC_JWKS.as_bytes(),
+        pem.as_bytes(),
+    ] {
         for alg in ["HS256", "RS256", "ES256", "EdDSA"] {
             let forged = token(&json!({"alg": alg, "kid": "rsa"}), &payload, hmac(secret));
             assert_eq!(verifier.verify(&forged, NOW), Err(Refused::Forged));
@@ -206,7 +217,9 @@ fn a_token_does_not_bring_its_own_key() {
         json!({"alg": "EdDSA", "kid": "x' OR '1'='1"}),
     ] {
         let payload = json!({"sub": "2", "exp": NOW + 3600, "iss_url": "http://127.0.0.1/"});
-        let forged = token(&header, &payload, |signed| thief.sign(signed).as_ref().to_vec());
+        let forged = token(&header, &payload, |signed| {
+            thief.sign(signed).as_ref().to_vec()
+        });
         assert_eq!(verifier.verify(&forged, NOW), Err(Refused::Forged));
     }
     let critical = token(
@@ -235,7 +248,9 @@ fn one_issuers_key_does_not_sign_for_another() {
     let signed_by = |pair: &Ed25519KeyPair, iss: &str| {
         let payload = json!({"sub": "2", "iss": iss, "exp": NOW + 3600});
         let header = json!({"alg": "EdDSA", "kid": "1"});
-        let token = token(&header, &payload, |signed| pair.sign(signed).as_ref().to_vec());
+        let token = token(&header, &payload, |signed| {
+            pair.sign(signed).as_ref().to_vec()
+        });
         verifier.verify(&token, NOW).map(|claims| claims.user)
     };
     for _ in 0..2 {
@@ -298,8 +313,11 @@ fn names_and_rooms_are_what_they_should_be() {
 fn what_is_no_token_is_said_to_be_none() {
     let good = hs256(&json!({"sub": "2", "exp": NOW + 3600}));
     let twice = r#"{"sub":"2","sub":"3","exp":9999999999}"#;
-    let twice = token(&json!({"alg": "HS256"}), &json!({}), hmac(SECRET))
-        .replacen(&base64("{}"), &base64(twice), 1);
+    let twice = token(&json!({"alg": "HS256"}), &json!({}), hmac(SECRET)).replacen(
+        &base64("{}"),
+        &base64(twice),
+        1,
+    );
     for bad in [
         "",
         ".",
@@ -331,8 +349,8 @@ fn what_is_no_token_is_said_to_be_none() {
 fn a_revoked_token_does_not_come_back_with_its_signature_mirrored() {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-    let pair =
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
+        .unwrap();
     let point = pair.public_key().as_ref().try_into().unwrap();
     let verifier = Verifier {
         issuers: vec![issuer(None, vec![plain(Key::P256(point))])],
@@ -410,7 +428,8 @@ fn the_signatures_of_the_rfcs_verify() {
         bent[7] ^= 1;
         assert_eq!(by(algorithm, &bent), 0, "{algorithm:?}");
     }
-    let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+    let secret =
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let key = Key::secret(&URL_SAFE_NO_PAD.decode(secret).unwrap()).unwrap();
     let signed = format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{joe}");
     let signature = URL_SAFE_NO_PAD
@@ -455,13 +474,22 @@ fn a_weak_or_a_private_key_is_not_taken() {
 fn public_keys_are_read_from_pem() {
     let pair = ed25519();
     let key: &[u8] = pair.public_key().as_ref();
-    let spki = [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0][..], key]
-        .concat();
+    let spki = [
+        &[
+            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0,
+        ][..],
+        key,
+    ]
+    .concat();
     let body = base64::engine::general_purpose::STANDARD.encode(&spki);
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
     let keys = keys_of_pem(pem.as_bytes()).unwrap();
     let signature = pair.sign(b"visit");
-    assert!(keys[0].key.verifies(Algorithm::EdDsa, b"visit", signature.as_ref()));
+    assert!(
+        keys[0]
+            .key
+            .verifies(Algorithm::EdDsa, b"visit", signature.as_ref())
+    );
     for cut in 0..spki.len() {
         assert_eq!(der::public_key(&spki[..cut]), None);
     }
