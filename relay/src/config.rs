@@ -100,6 +100,14 @@ section! {
         pub ring_timeout_seconds: u64 = 60,
         /// How long a call lives after a socket or a media path was lost, waiting for it to return.
         pub reconnect_grace_seconds: u64 = 10,
+        /// How long an invitation waits for a user who is not there: whoever comes online in time is
+        /// rung.
+        pub invitation_seconds: u64 = 120,
+        /// How long whoever is left alone in a room of the clinic's stays there, for the others to
+        /// come back.
+        pub alone_seconds: u64 = 10,
+        /// Let every user enter every room. Otherwise only those who were invited to it may.
+        pub open_rooms: bool = false,
         /// Calls one user may be in or place at the same time.
         pub per_user: usize = 8,
         /// Calls in the whole relay, ringing or talking; more are answered 503.

@@ -329,6 +329,15 @@ impl Media {
         self.shared.worker(member.0).tell(Command::Admit(member));
     }
 
+    /// Whatever the member sends, the others get no sound (`audio`) or no picture (`video`) of it.
+    pub fn mute(&self, member: MemberId, audio: bool, video: bool) {
+        self.shared.worker(member.0).tell(Command::Mute {
+            member,
+            audio,
+            video,
+        });
+    }
+
     pub fn leave(&self, member: MemberId) {
         if lock(&self.shared.members).remove(&member).is_some() {
             let worker = self.shared.worker(member.0);

@@ -34,6 +34,8 @@ pub struct Lane {
     pub track: Option<Track>,
     pub source: Source,
     pub slot: Option<Slot>,
+    /// The others get nothing of it.
+    pub muted: bool,
     /// Numbers FIRs, so that each is a new command.
     pub firs: u8,
 }
@@ -44,6 +46,7 @@ impl Lane {
             track: None,
             source: Source::new(kind == Kind::Audio),
             slot: None,
+            muted: false,
             firs: 0,
         }
     }

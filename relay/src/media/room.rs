@@ -102,6 +102,14 @@ impl Room {
         self.settle(now);
     }
 
+    /// What of the member the others do not get, whatever it sends.
+    pub fn mute(&mut self, member: MemberId, kind: Kind, muted: bool, now: u64) {
+        if let Some(at) = self.find(member) {
+            self.members[at].lane_mut(kind).muted = muted;
+            self.settle(now);
+        }
+    }
+
     pub fn leave(&mut self, member: MemberId, now: u64) {
         if let Some(at) = self.find(member) {
             self.members.remove(at);
@@ -275,7 +283,8 @@ impl Room {
         let mut changed = woke;
         if kind == Kind::Audio && self.members.len() > 2 && now >= self.listen_at {
             self.listen_at = now + LISTEN;
-            let admitted = self.members.iter().filter(|member| member.admitted);
+            let heard = |member: &&Member| member.admitted && !member.lane(Kind::Audio).muted;
+            let admitted = self.members.iter().filter(heard);
             changed |= self
                 .floor
                 .update(now, admitted.map(|member| (member.id, member.loudness)));
@@ -331,10 +340,11 @@ impl Room {
             let sent = lane
                 .sent()
                 .filter(|sent| codec::compatible(&sent.codec, &track.codec));
-            sent.filter(|_| member.admitted).map(|_| Candidate {
-                member: member.id,
-                live: lane.source.live,
-            })
+            sent.filter(|_| member.admitted && !lane.muted)
+                .map(|_| Candidate {
+                    member: member.id,
+                    live: lane.source.live,
+                })
         });
         let current = lane.slot.as_ref().and_then(|slot| slot.source);
         assign::pick(receiver.id, current, self.floor.speaker, candidates)

@@ -59,6 +59,12 @@ pub enum Command {
         restart: Option<(Ufrag, String)>,
     },
     Admit(MemberId),
+    /// What of the member the others do not get.
+    Mute {
+        member: MemberId,
+        audio: bool,
+        video: bool,
+    },
     Leave(MemberId),
     /// A connection and what was read from it so far.
     Adopt {

@@ -14,6 +14,7 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn answered(&self, member: MemberId, answer: &Sdp) -> Result<(), Refusal>;
     fn renegotiate(&self, member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     fn admit(&self, member: MemberId);
+    fn mute(&self, member: MemberId, audio: bool, video: bool);
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
@@ -38,6 +39,7 @@ forward! {
     answered(member: MemberId, answer: &Sdp) -> Result<(), Refusal>;
     renegotiate(member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     admit(member: MemberId) -> ();
+    mute(member: MemberId, audio: bool, video: bool) -> ();
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();

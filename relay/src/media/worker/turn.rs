@@ -8,6 +8,7 @@ use crate::media::{
     Event, RoomId, count,
     dtls::Step,
     ice::{Agent, Route},
+    member::Kind,
     negotiated::Negotiated,
     room::Room,
     roster::{Member, PATIENCE},
@@ -367,6 +368,20 @@ impl Worker {
                     };
                     member.admitted = true;
                     self.connect(slot, now);
+                }
+                Command::Mute {
+                    member,
+                    audio,
+                    video,
+                } => {
+                    let room = self.members.by_id(member).map(|(_, member)| member.room);
+                    if let Some(room) = room
+                        && let Some(seat) = self.rooms.get_mut(&room.0)
+                    {
+                        seat.room.mute(member, Kind::Audio, audio, now);
+                        seat.room.mute(member, Kind::Video, video, now);
+                        self.schedule(room);
+                    }
                 }
                 Command::Leave(member) => {
                     if let Some(slot) = self.members.slot(member) {

@@ -22,6 +22,7 @@ pub(super) struct State {
     pub rooms: BTreeMap<RoomId, BTreeSet<MemberId>>,
     pub admitted: BTreeSet<MemberId>,
     pub answered: BTreeSet<MemberId>,
+    pub muted: BTreeMap<MemberId, (bool, bool)>,
     pub offered: Vec<Wants>,
     pub renegotiated: usize,
 }
@@ -105,6 +106,10 @@ impl MediaPlane for Plane {
 
     fn admit(&self, member: MemberId) {
         self.look().admitted.insert(member);
+    }
+
+    fn mute(&self, member: MemberId, audio: bool, video: bool) {
+        self.look().muted.insert(member, (audio, video));
     }
 
     fn leave(&self, member: MemberId) {
