@@ -22,6 +22,7 @@ use peers::Peers;
 
 use crate::{
     auth::{Auth, api::ApiKeys},
+    backend::Backend,
     config::Config,
     metrics::Metrics,
     signal::{self, MediaPlane},
@@ -39,6 +40,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub store: Store,
     pub auth: Auth,
+    /// What the clinic's own programs may ask for.
+    pub backend: Backend,
     pub api_keys: ApiKeys,
     /// WebSockets by address.
     pub sockets: Peers,

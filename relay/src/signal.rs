@@ -58,6 +58,16 @@ impl Closing {
     }
 }
 
+/// A call as others may see it. In a room, each member's is one of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallView {
+    pub number: u64,
+    pub room: Option<String>,
+    pub from: String,
+    pub to: String,
+    pub answered: bool,
+}
+
 /// What the exchange wants done.
 #[derive(Debug)]
 pub enum Out {
@@ -220,6 +230,22 @@ impl Exchange {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.focus.is_empty() && self.conferences.is_empty()
+    }
+
+    /// Every call that rings or goes on.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallView> {
+        let mut calls = self.focus.calls();
+        calls.extend(self.conferences.calls());
+        calls
+    }
+
+    /// Ends a call by its number, on the clinic's behalf. `false`: there is none.
+    pub fn hang_up(&mut self, now: Time, number: u64) -> bool {
+        let (focus, conferences, mut desk) = self.desk(now);
+        let found = focus.hang_up(&mut desk, number) || conferences.hang_up(&mut desk, number);
+        self.settle(now);
+        found
     }
 
     /// The rooms of the clinic, with what is needed to work on them.

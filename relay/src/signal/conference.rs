@@ -19,7 +19,7 @@ use clinicall_sip::{
 use room::Room;
 pub use room::{MemberView, Mute};
 
-use super::{ALLOW, Settings, focus::Desk};
+use super::{ALLOW, CallView, Settings, focus::Desk};
 use crate::{backend::Invitation, media::MemberId};
 
 /// Every room of the clinic's that somebody is in or rung into.
@@ -157,6 +157,26 @@ impl Conferences {
     pub fn talking(&self) -> usize {
         let peopled = |room: &&Room| !room.seats.is_empty();
         self.rooms.values().filter(peopled).count()
+    }
+
+    /// Everybody who is rung or in a room.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallView> {
+        let mut calls = Vec::new();
+        for (name, room) in &self.rooms {
+            let view = |number, from: &str, to: &str, answered| CallView {
+                number,
+                room: Some(name.clone()),
+                from: from.to_owned(),
+                to: to.to_owned(),
+                answered,
+            };
+            let rung = room.rings.iter();
+            calls.extend(rung.map(|ring| view(ring.number, &ring.caller, &ring.user, false)));
+            let seated = room.seats.iter();
+            calls.extend(seated.map(|seat| view(seat.number, &seat.caller, &seat.leg.user, true)));
+        }
+        calls
     }
 
     /// Everybody who is in a room, by room and in the order of their coming.
