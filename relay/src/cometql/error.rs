@@ -58,14 +58,13 @@ impl Code {
         match self {
             Self::NotImplemented => "0A000",
             Self::Syntax | Self::Key | Self::Denied => "42000",
-            Self::ReadOnly => "25006",
             Self::TooLong | Self::TooShort => "22001",
             Self::InvalidData => "22023",
             Self::Columns => "42S22",
             Self::Missing => "42S02",
             Self::Authentication => "28000",
             Self::TooManyConditions | Self::TooManyValues | Self::TooManyColumns => "54000",
-            Self::Internal | Self::UnknownStatement => "HY000",
+            Self::ReadOnly | Self::Internal | Self::UnknownStatement => "HY000",
             Self::TooManyConnections => "08004",
         }
     }

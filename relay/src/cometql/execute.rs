@@ -34,7 +34,9 @@ pub fn columns(statement: &Statement) -> Result<Vec<Column>, Error> {
         Statement::Insert(insert) => check_insert(insert).map(|_| Vec::new()),
         Statement::Update(update) => check_update(update).map(|_| Vec::new()),
         Statement::Delete(delete) => check_delete(delete).map(|_| Vec::new()),
-        Statement::Use(_) | Statement::Nothing => Ok(Vec::new()),
+        Statement::Use(_) | Statement::Nothing | Statement::Begin | Statement::End => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -56,7 +58,7 @@ pub async fn execute<B: Backing>(
             tables::database(database)?;
             Ok(Answer::nothing())
         }
-        Statement::Nothing => Ok(Answer::nothing()),
+        Statement::Nothing | Statement::Begin | Statement::End => Ok(Answer::nothing()),
     }
 }
 

@@ -41,9 +41,13 @@ pub enum Statement {
     Delete(Delete),
     Show(Show),
     Use(String),
-    /// SET, and what else changes nothing here: BEGIN, COMMIT, ROLLBACK. Every statement is done
-    /// for good when it is answered, as with MySQL's tables without transactions.
+    /// SET, which changes nothing here.
     Nothing,
+    /// BEGIN. Every statement is done for good when it is answered, as with MySQL's tables without
+    /// transactions.
+    Begin,
+    /// COMMIT, and ROLLBACK, which takes nothing back.
+    End,
 }
 
 /// INSERT and REPLACE: with these tables the same.

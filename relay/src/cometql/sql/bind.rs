@@ -49,7 +49,7 @@ impl Statement {
                 Some(Filter::Where(condition)) => condition.operands(visit),
                 None => {}
             },
-            Self::Use(_) | Self::Nothing => {}
+            Self::Use(_) | Self::Nothing | Self::Begin | Self::End => {}
         }
     }
 }

@@ -64,9 +64,19 @@ impl<'a> Parser<'a> {
                 self.name("a database").map(Statement::Use)
             }
             "SET" => self.set(),
-            "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => {
+            "BEGIN" | "START" => {
                 self.rest()?;
-                Ok(Statement::Nothing)
+                Ok(Statement::Begin)
+            }
+            // a savepoint neither begins nor ends anything
+            "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => {
+                let words = self.rest()?.to_ascii_uppercase();
+                Ok(
+                    match words.contains("SAVEPOINT") || words.contains(" TO ") {
+                        true => Statement::Nothing,
+                        false => Statement::End,
+                    },
+                )
             }
             "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "GRANT" | "REVOKE" | "LOCK" | "UNLOCK"
             | "CALL" | "LOAD" | "KILL" | "PREPARE" | "EXECUTE" | "WITH" | "DO" | "FLUSH" => refuse(

@@ -254,7 +254,7 @@ fn a_refusal_has_its_number() {
     );
     let many = vec!["a"; COLUMNS + 1].join(",");
     assert_eq!(code(&format!("SELECT {many} FROM t")), Code::TooManyColumns);
-    let many = vec!["a = 1"; CONDITIONS + 1].join(" AND ");
+    let many = ["a = 1"; CONDITIONS + 1].join(" AND ");
     assert_eq!(
         code(&format!("SELECT * FROM t WHERE {many}")),
         Code::TooManyConditions
@@ -342,7 +342,7 @@ fn an_independent_parser_agrees() {
         let SetExpr::Values(values) = &*insert.source.as_ref().unwrap().body else {
             panic!()
         };
-        let Expr::Value(value) = values.rows[0].iter().nth(1).unwrap() else {
+        let Expr::Value(value) = values.rows[0].get(1).unwrap() else {
             panic!()
         };
         let (TheirValue::SingleQuotedString(value) | TheirValue::DoubleQuotedString(value)) =

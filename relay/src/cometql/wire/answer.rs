@@ -2,7 +2,6 @@
 
 use super::{
     UTF8MB4_BIN, capability as cap,
-    handshake::STATUS,
     write::{lenenc, lenenc_bytes},
 };
 use crate::cometql::{
@@ -27,24 +26,24 @@ const NUM_FLAG: u16 = 0x8000;
 const BINARY_FLAG: u16 = 0x0080;
 
 #[must_use]
-pub fn ok(affected: u64, insert_id: u64) -> Vec<u8> {
-    ok_with(0x00, affected, insert_id)
+pub fn ok(affected: u64, insert_id: u64, status: u16) -> Vec<u8> {
+    ok_with(0x00, affected, insert_id, status)
 }
 
-fn ok_with(header: u8, affected: u64, insert_id: u64) -> Vec<u8> {
+fn ok_with(header: u8, affected: u64, insert_id: u64, status: u16) -> Vec<u8> {
     let mut out = vec![header];
     lenenc(&mut out, affected);
     lenenc(&mut out, insert_id);
-    out.extend_from_slice(&STATUS.to_le_bytes());
+    out.extend_from_slice(&status.to_le_bytes());
     // warnings
     out.extend_from_slice(&[0, 0]);
     out
 }
 
 #[must_use]
-pub fn eof() -> Vec<u8> {
+pub fn eof(status: u16) -> Vec<u8> {
     let mut out = vec![0xFE, 0, 0];
-    out.extend_from_slice(&STATUS.to_le_bytes());
+    out.extend_from_slice(&status.to_le_bytes());
     out
 }
 
@@ -85,12 +84,12 @@ pub fn column(column: &Column) -> Vec<u8> {
 
 /// Everything a statement is answered with, payload by payload.
 #[must_use]
-pub fn payloads(answer: &Answer, form: Form, capabilities: u32) -> Vec<Vec<u8>> {
+pub fn payloads(answer: &Answer, form: Form, capabilities: u32, status: u16) -> Vec<Vec<u8>> {
     match answer {
         Answer::Done {
             affected,
             insert_id,
-        } => vec![ok(*affected, *insert_id)],
+        } => vec![ok(*affected, *insert_id, status)],
         Answer::Rows { columns, rows } => {
             let deprecate_eof = capabilities & cap::DEPRECATE_EOF != 0;
             let mut out = Vec::with_capacity(columns.len() + rows.len() + 3);
@@ -99,15 +98,15 @@ pub fn payloads(answer: &Answer, form: Form, capabilities: u32) -> Vec<Vec<u8>> 
             out.push(count);
             out.extend(columns.iter().map(column));
             if !deprecate_eof {
-                out.push(eof());
+                out.push(eof(status));
             }
             out.extend(rows.iter().map(|row| match form {
                 Form::Text => text_row(row),
                 Form::Binary => binary_row(row, columns),
             }));
             out.push(match deprecate_eof {
-                true => ok_with(0xFE, 0, 0),
-                false => eof(),
+                true => ok_with(0xFE, 0, 0, status),
+                false => eof(status),
             });
             out
         }
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn an_error_tells_its_number_its_state_and_a_sentence() {
         let packet = error(&Error::new(Code::ReadOnly, "read only"));
-        assert_eq!(packet, b"\xFF\x0A\0#25006read only");
+        assert_eq!(packet, b"\xFF\x0A\0#HY000read only");
         let long = error(&Error::new(Code::Syntax, "ы".repeat(2000)));
         assert!(long.len() <= 9 + 500);
     }

@@ -76,6 +76,8 @@ pub struct Connection {
     logged_in: bool,
     /// A load balancer's probe: it may connect, and nothing else.
     probe: bool,
+    /// BEGIN was said: clients ask, though nothing hangs on it.
+    in_transaction: bool,
     prepared: BTreeMap<u32, Prepared>,
     next_statement: u32,
     outputs: VecDeque<Output>,
@@ -99,6 +101,7 @@ impl Connection {
             },
             logged_in: false,
             probe: false,
+            in_transaction: false,
             prepared: BTreeMap::new(),
             next_statement: 1,
             outputs: VecDeque::new(),
@@ -161,14 +164,17 @@ impl Connection {
         self.state = State::Ready;
         match answer {
             Ok(answer) => {
-                if let Statement::Use(database) = statement {
-                    self.session.database = Some(database.clone());
+                match statement {
+                    Statement::Use(database) => self.session.database = Some(database.clone()),
+                    Statement::Begin => self.in_transaction = true,
+                    Statement::End => self.in_transaction = false,
+                    _ => {}
                 }
                 if let Answer::Done { insert_id, .. } = answer {
                     self.session.last_insert_id = insert_id;
                 }
                 let mut out = Vec::new();
-                for payload in answer::payloads(&answer, form, self.capabilities) {
+                for payload in answer::payloads(&answer, form, self.capabilities, self.status()) {
                     self.sequence = frame(&mut out, &payload, self.sequence);
                 }
                 self.outputs.push_back(Output::Send(out));
@@ -376,7 +382,7 @@ impl Connection {
             },
             // COM_SET_OPTION: several statements in one query may be turned off only
             0x1B => match Reader::new(body).u16() {
-                Ok(1) => self.send(&answer::eof()),
+                Ok(1) => self.eof(),
                 _ => self.error(&Error::new(
                     Code::NotImplemented,
                     "one statement a query: send them one after the other",
@@ -401,6 +407,7 @@ impl Connection {
 
     fn reset(&mut self) {
         self.prepared.clear();
+        self.in_transaction = false;
         self.session.last_insert_id = 0;
     }
 
@@ -414,7 +421,7 @@ impl Connection {
                     definition.push(0xFB);
                     self.send(&definition);
                 }
-                self.send(&answer::eof());
+                self.eof();
             }
             Err(error) => self.error(&error),
         }
@@ -460,7 +467,7 @@ impl Connection {
             self.send(&answer::column(column));
         }
         if any && self.capabilities & cap::DEPRECATE_EOF == 0 {
-            self.send(&answer::eof());
+            self.eof();
         }
     }
 
@@ -524,7 +531,18 @@ impl Connection {
     }
 
     fn ok(&mut self) {
-        self.send(&answer::ok(0, 0));
+        self.send(&answer::ok(0, 0, self.status()));
+    }
+
+    fn eof(&mut self) {
+        self.send(&answer::eof(self.status()));
+    }
+
+    const fn status(&self) -> u16 {
+        match self.in_transaction {
+            true => handshake::AUTOCOMMIT | handshake::IN_TRANSACTION,
+            false => handshake::AUTOCOMMIT,
+        }
     }
 
     fn error(&mut self, error: &Error) {

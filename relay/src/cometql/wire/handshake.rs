@@ -23,7 +23,9 @@ pub const OURS: u32 = cap::LONG_PASSWORD
     | cap::DEPRECATE_EOF;
 
 /// `SERVER_STATUS_AUTOCOMMIT`: every statement is done for good when it is answered.
-pub const STATUS: u16 = 2;
+pub const AUTOCOMMIT: u16 = 2;
+/// `SERVER_STATUS_IN_TRANS`: BEGIN was said. PHP's PDO believes this flag rather than itself.
+pub const IN_TRANSACTION: u16 = 1;
 
 /// The greeting, protocol 10.
 #[must_use]
@@ -36,7 +38,7 @@ pub fn greeting(connection: u32, method: Method, nonce: &Nonce, tls: bool) -> Ve
     out.extend_from_slice(&nonce.0[..8]);
     out.push(0);
     out.extend_from_slice(&[low_a, low_b, UTF8MB4_BIN]);
-    out.extend_from_slice(&STATUS.to_le_bytes());
+    out.extend_from_slice(&AUTOCOMMIT.to_le_bytes());
     out.extend_from_slice(&[high_a, high_b]);
     // the nonce and the NUL that follows it
     out.push(nonce.0.len() as u8 + 1);

@@ -96,9 +96,12 @@ fn sent(connection: &mut Connection) -> Vec<Vec<u8>> {
                 }
             }
             Output::Run(statement) => {
-                let answer = Answer::Rows {
-                    columns: vec![Column::new("", "x", Kind::Int)],
-                    rows: vec![vec![Value::Int(1)]],
+                let answer = match statement {
+                    Statement::Evaluate(_) | Statement::Select(_) => Answer::Rows {
+                        columns: vec![Column::new("", "x", Kind::Int)],
+                        rows: vec![vec![Value::Int(1)]],
+                    },
+                    _ => Answer::nothing(),
                 };
                 connection.answer(&statement, Ok(answer));
             }
@@ -211,6 +214,22 @@ fn a_query_is_answered_in_both_dialects() {
         (answer[2][0], answer[4][0], answer[4].len()),
         (0xFE, 0xFE, 5)
     );
+}
+
+#[test]
+fn a_transaction_is_told_of_in_the_status() {
+    let mut client = Client::logged_in();
+    let status = |answer: &[Vec<u8>]| answer.last().unwrap()[3];
+    for (text, expected) in [
+        ("BEGIN", 3),
+        ("SAVEPOINT x", 3),
+        ("ROLLBACK TO x", 3),
+        ("ROLLBACK", 2),
+        ("START TRANSACTION", 3),
+        ("COMMIT", 2),
+    ] {
+        assert_eq!(status(&client.query(text)), expected, "{text}");
+    }
 }
 
 #[test]
