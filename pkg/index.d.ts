@@ -90,7 +90,8 @@ export interface Phone {
   onState?: ((state: PhoneState, reason?: Reason) => void) | null;
 
   /**
-   * Calls `target`: a user of the same server (`"3"`), `"user@host"` or a whole `"sip:..."` address.
+   * Calls `target`: a user of the same server (`"3"`), a room of the clinic's that you were invited
+   * to (`"room:1"`), `"user@host"` or a whole `"sip:..."` address.
    * Returns at once; what becomes of the call is told to the callbacks.
    *
    * @throws {ClinicallError} `NotConnected` while there is no connection, `BadOption` for a target
@@ -144,6 +145,10 @@ export interface Call {
   readonly state: CallState;
   readonly direction: "incoming" | "outgoing";
   readonly peer: Peer;
+  /** The room of the clinic's that the call leads to. */
+  readonly room: string | undefined;
+  /** What the clinic's back end gave along with its invitation: text, or JSON for `JSON.parse`. */
+  readonly message: string | undefined;
   /** Whether pictures are part of the call. */
   readonly video: boolean;
   readonly muted: Required<Muted>;

@@ -113,7 +113,8 @@ impl Phone {
         Shell::connect(options, listener, login).map(|shell| Self { shell })
     }
 
-    /// Calls a user of this server, `user@host`, or a whole SIP URI.
+    /// Calls a user of this server, `room:NAME` for a room of the clinic's, `user@host`, or a whole
+    /// SIP URI.
     pub fn call(&self, target: &str, media: &Media) -> Result<Call, Error> {
         self.shell.place(target, media)
     }

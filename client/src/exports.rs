@@ -187,6 +187,14 @@ impl Call {
         ])
     }
     #[wasm_bindgen(getter)]
+    pub fn room(&self) -> Option<String> {
+        self.call.peer().room.clone()
+    }
+    #[wasm_bindgen(getter)]
+    pub fn message(&self) -> Option<String> {
+        self.call.peer().message.clone()
+    }
+    #[wasm_bindgen(getter)]
     pub fn video(&self) -> bool {
         self.call.video()
     }

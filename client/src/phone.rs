@@ -118,7 +118,8 @@ impl Phone {
 
     // --- wishes ------------------------------------------------------------------------------
 
-    /// Calls `target`: a user of this server, `user@host` or a whole SIP URI.
+    /// Calls `target`: a user of this server, `room:NAME` for a room of the clinic's, `user@host` or
+    /// a whole SIP URI.
     pub fn call(&mut self, now: Time, target: &str, wants: Wants) -> Result<CallId, Error> {
         let to = self.account.target(target)?;
         if self.link.flow().is_none() || self.state != State::Registered {
@@ -472,6 +473,11 @@ impl Phone {
             user: from.uri.user.clone(),
             name: Some(from.name).filter(|name| !name.is_empty()),
             uri: from.uri.to_string(),
+            room: invite.headers.get("X-Clinicall-Room").map(str::to_owned),
+            message: invite
+                .headers
+                .get("X-Clinicall-Message")
+                .map(percent_decoded),
         });
         let offer =
             (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
@@ -627,4 +633,26 @@ fn uuid_urn(mut random: [u8; 32]) -> String {
         }
     }
     urn
+}
+
+/// Undoes the relay's percent-encoding; what is no escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                #[allow(clippy::cast_possible_truncation)] // two hexadecimal digits
+                decoded.push((high << 4 | low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }

@@ -145,6 +145,8 @@ impl Call {
             user: to.user.clone(),
             name: None,
             uri: to.to_string(),
+            room: to.host.starts_with("conference.").then(|| to.user.clone()),
+            message: None,
         };
         let mut call = Self {
             id,

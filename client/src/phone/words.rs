@@ -24,6 +24,10 @@ pub struct Peer {
     pub user: String,
     pub name: Option<String>,
     pub uri: String,
+    /// The room of the clinic's that the call leads to.
+    pub room: Option<String>,
+    /// What the clinic's back end gave along with its invitation: text or JSON of its own.
+    pub message: Option<String>,
 }
 
 impl Peer {
@@ -33,6 +37,8 @@ impl Peer {
             user: String::new(),
             name: None,
             uri: String::new(),
+            room: None,
+            message: None,
         }
     }
 }
