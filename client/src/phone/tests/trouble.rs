@@ -37,11 +37,14 @@ fn the_socket_is_lost_in_a_call() {
         clinic.ladder()
     );
     assert!(
-        clinic.heard("page  -> UPDATE"),
+        clinic.heard("page  -> INVITE + sdp"),
         "the relay learns where we are"
     );
-    let ladder = clinic.ladder();
-    assert!(!clinic.heard("UPDATE + sdp"), "in few bytes\n{ladder}");
+    assert!(
+        clinic.heard("Offer { video: true, restart: false }"),
+        "{}",
+        clinic.ladder()
+    );
     clinic.page(|phone, now| phone.hangup(now, call));
     clinic.run_for(Millis(200));
     assert!(
