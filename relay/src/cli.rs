@@ -1,7 +1,5 @@
 //! The command line.
 
-mod token;
-
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -46,8 +44,6 @@ enum Command {
         #[arg(long, env = "CLINICALL_CONFIG")]
         config: PathBuf,
     },
-    Token(token::Token),
-    ApiKey(token::ApiKey),
     /// Print the version
     Version,
 }
@@ -91,8 +87,6 @@ pub fn main() -> ExitCode {
         Command::CheckConfig { file, dev } => check_config(&file, dev),
         Command::DefaultConfig => print(&config::template()),
         Command::User { command, config } => command.run(&config),
-        Command::Token(token) => token.make().and_then(|token| print(&token)),
-        Command::ApiKey(key) => key.make().and_then(|key| print(&key)),
         Command::Version => print(&format!("clinicall {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match done {

@@ -10,7 +10,6 @@ impl Config {
         self.check_http(dev)?;
         self.check_media(dev)?;
         self.check_calls()?;
-        self.check_login(dev)?;
         self.check_users(dev)
     }
 
@@ -145,16 +144,12 @@ impl Config {
     }
 
     fn check_users(&self, dev: bool) -> Result<(), Wrong> {
-        let others = self.store.path.is_some()
-            || self.login.webhook.is_some()
-            || !self.issuer.is_empty()
-            || !self.api_key.is_empty();
-        if self.user.is_empty() && !others {
+        if self.user.is_empty() && self.store.path.is_none() {
             return wrong(
                 "user",
                 "is missing: nobody could log in",
                 "write a `[[user]]` section with `id`, `name` and `password`, or set `store.path` \
-                 and run `clinicall user add ID`, or name an `[[issuer]]` of tokens",
+                 and run `clinicall user add ID`",
             );
         }
         let mut seen = BTreeSet::new();
@@ -248,7 +243,7 @@ fn is_extension_header(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-pub(super) fn wrong<T>(key: &str, what: &str, hint: &str) -> Result<T, Wrong> {
+fn wrong<T>(key: &str, what: &str, hint: &str) -> Result<T, Wrong> {
     Err(Wrong {
         key: key.to_owned(),
         what: what.to_owned(),

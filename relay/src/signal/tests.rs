@@ -3,7 +3,6 @@
 mod answering;
 mod anything;
 mod clinic;
-mod conference;
 mod hostile;
 mod leaving;
 mod logging_in;
