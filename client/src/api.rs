@@ -11,10 +11,8 @@ use std::{
 use web_sys::{MediaStream, RtcPeerConnection};
 
 use crate::{
-    bandwidth::Bandwidth,
     options::Options,
     phone::{self, CallState, Direction, Muted, State, Wants},
-    quality::Report,
     reason::{Error, Reason},
     shell::{Parts, Shell},
 };
@@ -32,8 +30,6 @@ pub enum News {
     Connected(Call),
     /// The call's state, devices or muting changed.
     Changed(Call),
-    /// The link got better or worse, or what is sent was changed for it.
-    Quality(Call, Report),
     /// The call is over, or never came about.
     Hangup(Call, Reason),
 }
@@ -117,7 +113,8 @@ impl Phone {
         Shell::connect(options, listener, login).map(|shell| Self { shell })
     }
 
-    /// Calls a user of this server, `user@host`, or a whole SIP URI.
+    /// Calls a user of this server, `room:NAME` for a room of the clinic's, `user@host`, or a whole
+    /// SIP URI.
     pub fn call(&self, target: &str, media: &Media) -> Result<Call, Error> {
         self.shell.place(target, media)
     }
@@ -141,12 +138,6 @@ impl Phone {
     pub fn set_multiple_calls(&self, allowed: bool) {
         self.shell
             .wish(|phone, _| phone.set_multiple_calls(allowed));
-    }
-
-    /// Other limits, at once, for the calls that go on as for those to come. Nothing is negotiated.
-    pub fn set_bandwidth(&self, limits: Bandwidth) {
-        self.shell
-            .wish(|phone, now| phone.set_bandwidth(now, limits));
     }
 
     /// Hangs up, leaves the server and closes the socket. The phone is of no use afterwards.

@@ -94,6 +94,13 @@ impl Account {
         if written.starts_with("sip:") || written.starts_with("sips:") {
             return parse(written);
         }
+        if let Some(room) = written.strip_prefix("room:") {
+            let mut host = String::from("conference.");
+            host.push_str(&self.aor.host);
+            let mut uri = Uri::sip(room, &host);
+            uri.port = self.aor.port;
+            return Ok(uri);
+        }
         match written.split_once('@') {
             Some((user, host)) if !host.is_empty() => Ok(Uri::sip(user, host)),
             Some(_) => Err(Error::bad_option("Whom to call has no host after `@`.")),
@@ -160,6 +167,10 @@ mod tests {
         assert_eq!(
             patient.target("3").unwrap().to_string(),
             "sip:3@visits.example"
+        );
+        assert_eq!(
+            patient.target("room:1").unwrap().to_string(),
+            "sip:1@conference.visits.example"
         );
         assert_eq!(
             patient.target("3@else.example").unwrap().to_string(),

@@ -26,7 +26,6 @@ use clinicall_sip::{
 };
 
 use crate::{
-    bandwidth::Bandwidth,
     options::{Account, Options},
     reason::{Cause, Error, Reason},
 };
@@ -119,7 +118,8 @@ impl Phone {
 
     // --- wishes ------------------------------------------------------------------------------
 
-    /// Calls `target`: a user of this server, `user@host` or a whole SIP URI.
+    /// Calls `target`: a user of this server, `room:NAME` for a room of the clinic's, `user@host` or
+    /// a whole SIP URI.
     pub fn call(&mut self, now: Time, target: &str, wants: Wants) -> Result<CallId, Error> {
         let to = self.account.target(target)?;
         if self.link.flow().is_none() || self.state != State::Registered {
@@ -182,16 +182,6 @@ impl Phone {
     #[must_use]
     pub fn multiple_calls(&self) -> bool {
         self.multiple_calls
-    }
-
-    /// Other limits, for the calls that go on as for those to come.
-    pub fn set_bandwidth(&mut self, now: Time, limits: Bandwidth) {
-        self.account.bandwidth = limits;
-        let (calls, mut desk) = self.desk(now);
-        for call in calls {
-            call.set_bandwidth(&mut desk, limits);
-        }
-        self.settle(now);
     }
 
     /// Hangs up, unregisters and closes the socket a moment later.
@@ -437,20 +427,24 @@ impl Phone {
                 self.on_leg(now, call, |call, desk| call.over(desk, ending.into()));
             }
             Sip::Within {
-                call,
-                pending,
-                request,
-            } => {
-                if request.headers.get("Content-Type") == Some(call::LIMITS) {
-                    self.on_leg(now, call, |call, desk| {
-                        call.limited_by_peer(desk, &request.body);
-                    });
-                }
-                self.answer_request(now, pending, &request);
-            }
-            Sip::Asked {
                 pending, request, ..
-            } => self.answer_request(now, pending, &request),
+            }
+            | Sip::Asked {
+                pending, request, ..
+            } => {
+                let status = match request.method {
+                    Method::Options | Method::Info => Status(200),
+                    _ => Status(405),
+                };
+                let mut headers = Headers::new();
+                headers.push(
+                    "Allow",
+                    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
+                );
+                let _ = self
+                    .agent
+                    .respond(now, pending, status, headers, Vec::new());
+            }
             // the answer to a probe: that a frame came was all we wanted
             Sip::Replied { .. } => {}
             Sip::Registered { .. } => self.registered(now),
@@ -469,21 +463,6 @@ impl Phone {
         }
     }
 
-    fn answer_request(&mut self, now: Time, pending: agent::Pending, request: &Request) {
-        let status = match request.method {
-            Method::Options | Method::Info => Status(200),
-            _ => Status(405),
-        };
-        let mut headers = Headers::new();
-        headers.push(
-            "Allow",
-            "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
-        );
-        let _ = self
-            .agent
-            .respond(now, pending, status, headers, Vec::new());
-    }
-
     fn incoming(&mut self, now: Time, leg: agent::CallId, invite: &Request) {
         if (!self.multiple_calls && !self.calls.is_empty()) || self.is_finished() {
             let _ = self.agent.reject(now, leg, Status(486), Headers::new());
@@ -494,6 +473,11 @@ impl Phone {
             user: from.uri.user.clone(),
             name: Some(from.name).filter(|name| !name.is_empty()),
             uri: from.uri.to_string(),
+            room: invite.headers.get("X-Clinicall-Room").map(str::to_owned),
+            message: invite
+                .headers
+                .get("X-Clinicall-Message")
+                .map(percent_decoded),
         });
         let offer =
             (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
@@ -649,4 +633,26 @@ fn uuid_urn(mut random: [u8; 32]) -> String {
         }
     }
     urn
+}
+
+/// Undoes the relay's percent-encoding; what is no escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                #[allow(clippy::cast_possible_truncation)] // two hexadecimal digits
+                decoded.push((high << 4 | low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }

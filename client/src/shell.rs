@@ -11,9 +11,7 @@ mod devices;
 mod page;
 mod peer;
 pub(crate) mod promise;
-mod sender;
 mod socket;
-mod stats;
 
 use std::{
     cell::{Cell, RefCell},
@@ -262,13 +260,11 @@ impl Shell {
                     PeerCommand::Answer { offer } => peer.answer(&offer),
                     PeerCommand::SetAnswer { answer } => peer.set_answer(&answer),
                     PeerCommand::Rollback => peer.rollback(),
-                    PeerCommand::Attach(plan) => {
+                    PeerCommand::Attach(limits) => {
                         if let Some(local) = &*parts.local.borrow() {
-                            peer.attach(local, plan);
+                            peer.attach(local, limits);
                         }
                     }
-                    PeerCommand::Tune(plan) => peer.tune(plan),
-                    PeerCommand::Frame(speech) => peer.frame(speech),
                     _ => {}
                 }
             }
@@ -317,7 +313,6 @@ impl Shell {
             Event::Ringing(id) => News::Ringing(call(id)?),
             Event::Connected(id) => News::Connected(call(id)?),
             Event::Changed(id) => News::Changed(call(id)?),
-            Event::Quality(id, report) => News::Quality(call(id)?, report),
             Event::Hangup(id, reason) => {
                 // the page is told of the same call that it holds; nothing comes after
                 let over = call(id)?;

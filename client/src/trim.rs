@@ -3,7 +3,7 @@
 //! the copy we send stays harmlessly in the browser: the answer just never picks it.
 
 use clinicall_sip::sdp::{
-    RtpMap, Sdp,
+    RtpMap, Sdp, Section,
     edit::{keep_codecs, keep_extensions, remove_feedback},
 };
 
@@ -20,14 +20,25 @@ const FOR_VIDEO: [&str; 2] = [
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 ];
 
+/// What sections of a bundle share and a description may say once for all of them (RFC 8839 section
+/// 5.4, RFC 8122 section 5, RFC 4145 section 4).
+const SHARED: [&str; 4] = ["ice-ufrag", "ice-pwd", "fingerprint", "setup"];
+
+/// What a relay of ours does not ask for: it names streams itself, never asks us for candidates,
+/// and has no port for RTCP beside RTP's. `sendrecv` is the default (RFC 8866 section 6.7).
+const UNREAD: [&str; 6] = [
+    "rtcp",
+    "msid",
+    "ice-options",
+    "rtcp-xr",
+    "sendrecv",
+    "extmap-allow-mixed",
+];
+
 /// Trims an offer that a browser made. A browser with none of these codecs offers what it has.
 pub(crate) fn trim_offer(sdp: &mut Sdp) {
+    trim_description(sdp);
     for section in &mut sdp.media {
-        // with rtcp-mux there is no port for RTCP, and `a=msid` says it once for all
-        section.remove_attributes("rtcp");
-        section
-            .lines_mut()
-            .retain(|line| !line.starts_with("a=ssrc:") || !line.contains(" msid:"));
         // transport-cc does the same in fewer bytes
         remove_feedback(section, "goog-remb");
         match section.kind() {
@@ -41,6 +52,35 @@ pub(crate) fn trim_offer(sdp: &mut Sdp) {
                 keep_extensions(section, &FOR_VIDEO);
             }
             _ => {}
+        }
+    }
+}
+
+/// Trims what answers have as well.
+pub(crate) fn trim_description(sdp: &mut Sdp) {
+    for name in ["extmap-allow-mixed", "msid-semantic", "ice-options"] {
+        sdp.session.remove_attributes(name);
+    }
+    for section in &mut sdp.media {
+        for name in UNREAD {
+            section.remove_attributes(name);
+        }
+        section
+            .lines_mut()
+            .retain(|line| !line.starts_with("a=ssrc:") || !line.contains(" msid:"));
+    }
+    for name in SHARED {
+        let Some(value) = sdp.media.first().and_then(|first| first.attribute(name)) else {
+            continue;
+        };
+        let value = value.to_owned();
+        let says_so =
+            |section: &Section| section.attributes(name).eq(std::iter::once(value.as_str()));
+        if sdp.media.iter().all(says_so) {
+            for section in &mut sdp.media {
+                section.remove_attributes(name);
+            }
+            sdp.session.set_attribute(name, &value);
         }
     }
 }
@@ -83,8 +123,12 @@ mod tests {
         assert_eq!(codecs(&sdp, 0), ["opus"]);
         assert_eq!(codecs(&sdp, 1), ["VP8", "rtx", "H264", "rtx"]);
         assert_eq!(sdp.media[0].extmaps().len(), 2);
-        assert!(text.contains("a=fingerprint:") && text.contains("a=ice-pwd:"));
-        assert!(text.contains(" cname:") && text.contains("a=msid:"));
+        assert!(text.contains(" cname:") && !text.contains("msid"));
+        for once in ["a=fingerprint:", "a=ice-ufrag:", "a=ice-pwd:", "a=setup:"] {
+            assert_eq!(text.matches(once).count(), 1, "{once}");
+            let name = &once[2..once.len() - 1];
+            assert!(sdp.inherited(&sdp.media[1], name).is_some(), "{once}");
+        }
         assert!(text.contains("transport-cc") && !text.contains("goog-remb"));
     }
 
@@ -99,6 +143,18 @@ mod tests {
             .filter_map(|section| section.mid())
             .collect();
         assert_eq!(mids, ["0", "1"]);
+    }
+
+    #[test]
+    fn sections_that_differ_speak_for_themselves() {
+        let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+            m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:one\r\na=setup:actpass\r\na=recvonly\r\n\
+            m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:two\r\na=setup:actpass\r\n";
+        let (_, sdp) = trimmed(offer);
+        assert_eq!(sdp.media[0].attribute("ice-ufrag"), Some("one"));
+        assert_eq!(sdp.media[1].attribute("ice-ufrag"), Some("two"));
+        assert_eq!(sdp.session.attribute("setup"), Some("actpass"));
+        assert!(sdp.media[0].attribute("recvonly").is_some());
     }
 
     #[test]

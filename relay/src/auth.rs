@@ -4,16 +4,34 @@
 //! clinic's back end (or, for guests, this relay) has signed, a key that the back end has left here
 //! (`users_auth`), or whatever the clinic's own web server says when asked. [`Auth`] answers for all
 //! three with a [`Grant`], and tells the live sockets when one is taken back.
+//!
+//! Back ends are another matter: they show an API key, see [`api`].
 
+pub mod api;
+mod ask;
 mod grant;
+pub mod jwt;
+mod keys;
+mod own;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use anyhow::Context as _;
 use tokio::sync::broadcast;
 
+pub use ask::xml;
 pub use grant::{Grant, Right, Rights, Rooms, TokenId};
+pub use own::Ticket;
 
-use crate::{config::Config, signal::users::User};
+use crate::{
+    auth::{ask::Clinic, jwt::Claims, keys::Keyring, own::Own},
+    config::{Config, OWN_ISSUER},
+    signal::users::{Keys, User, Users},
+    store::{self, Store, StoreError},
+};
 
 /// Why somebody is not let in. The words are for logs and for the person's own client; they never
 /// say whether the user exists.
@@ -29,6 +47,9 @@ pub enum Refused {
     TooEarly,
     #[error("the token is for somebody else: its issuer or audience is not ours")]
     Foreign,
+    /// A token is no envelope: its bearer reads all of it.
+    #[error("the token carries a secret, such as a `password`: leave it out")]
+    Indiscreet,
     #[error("the token was revoked")]
     Revoked,
     #[error("no such user, or not their key")]
@@ -38,6 +59,13 @@ pub enum Refused {
     /// Nobody is let in on a guess; worth another try later.
     #[error("the clinic's login service does not answer")]
     Unavailable,
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store cannot be asked for a login");
+        Self::Unavailable
+    }
 }
 
 /// Somebody's way in was taken back: whoever holds a socket of theirs closes it.
@@ -67,45 +95,176 @@ pub struct Auth {
 
 #[derive(Debug)]
 struct Inner {
+    realm: String,
+    keyring: Keyring,
+    own: Own,
+    configured: Users,
+    clinic: Option<Clinic>,
+    store: Store,
     revocations: broadcast::Sender<Revoked>,
 }
 
 impl Auth {
-    /// From `[login]` and the users of the configuration.
-    pub fn new(_config: &Config) -> anyhow::Result<Self> {
+    /// From `[login]`, the issuers and the users of the configuration. Keys that are in files are
+    /// read; the relay's own key is made when the store has none yet.
+    pub async fn open(config: &Config, store: &Store) -> anyhow::Result<Self> {
+        let own = Own::load(config, store)
+            .await
+            .context("the key for the relay's own tokens cannot be kept")?;
         let (revocations, _) = broadcast::channel(REVOCATIONS);
         Ok(Self {
-            inner: Arc::new(Inner { revocations }),
+            inner: Arc::new(Inner {
+                realm: config.realm().to_owned(),
+                keyring: Keyring::load(config, own.issuer())?,
+                own,
+                configured: Users::from_config(config),
+                clinic: Clinic::from_config(config)?,
+                store: store.clone(),
+                revocations,
+            }),
         })
     }
 
     /// Whose token this is.
-    pub async fn token(&self, _token: &str) -> Result<Grant, Refused> {
-        Err(Refused::Forged)
+    pub async fn token(&self, token: &str) -> Result<Grant, Refused> {
+        let claims = self.inner.keyring.verify(token, unix_seconds())?;
+        let id = TokenId::of(token);
+        let revoked = |view: &store::View<'_>| store::revoked::contains(view, &id.0);
+        if self.inner.store.read(revoked)? {
+            return Err(Refused::Revoked);
+        }
+        Ok(self.grant(claims, id))
     }
 
-    /// Whether `key` is this user's: a `users_auth` key, or the password the clinic's server names.
-    pub async fn key(&self, _user: &str, _key: &str) -> Result<Grant, Refused> {
-        Err(Refused::WrongKey)
+    fn grant(&self, claims: Claims, id: TokenId) -> Grant {
+        let known = || self.inner.configured.find(&claims.user);
+        Grant {
+            name: claims
+                .name
+                .clone()
+                .or_else(|| known().map(|user| user.name)),
+            user: claims.user,
+            rooms: claims.rooms,
+            rights: claims.rights,
+            expires: Some(claims.expires),
+            token: Some(id),
+        }
+    }
+
+    /// Whether `key` is this user's: a `users_auth` key, a password of the configuration or the
+    /// store, or the one the clinic's server names.
+    pub async fn key(&self, user: &str, key: &str) -> Result<Grant, Refused> {
+        let known = self.sip_keys(user).await?.ok_or(Refused::WrongKey)?;
+        let shown = Keys::derive(user, &self.inner.realm, key);
+        let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
+            (Some(ours), Some(theirs)) => is_same(ours, theirs),
+            _ => false,
+        };
+        // the stronger one decides where both are known
+        let right = match known.keys.sha256 {
+            Some(_) => same(&known.keys.sha256, &shown.sha256),
+            None => same(&known.keys.md5, &shown.md5),
+        };
+        if !right {
+            return Err(Refused::WrongKey);
+        }
+        Ok(Grant::of_user(user, Some(&known.name)))
     }
 
     /// What a SIP digest of this user is checked against; `None`: there is no such user.
-    pub async fn sip_keys(&self, _user: &str) -> Result<Option<User>, Refused> {
-        Ok(None)
+    pub async fn sip_keys(&self, user: &str) -> Result<Option<User>, Refused> {
+        if let Some(found) = self.inner.configured.find(user) {
+            return Ok(Some(found));
+        }
+        let (account, key) = self.inner.store.read(|view| {
+            Ok((
+                store::users::get(view, user)?,
+                store::users::key(view, user)?,
+            ))
+        })?;
+        if let Some(key) = key {
+            return Ok(Some(User {
+                id: user.to_owned(),
+                name: account.map_or_else(|| user.to_owned(), |account| account.name),
+                keys: Keys::derive(user, &self.inner.realm, &key.0),
+            }));
+        }
+        match (account, &self.inner.clinic) {
+            (None, Some(clinic)) => clinic.user(user).await,
+            (account, _) => Ok(account),
+        }
     }
 
-    /// Takes a token back, for good and on every live socket.
-    pub async fn revoke(&self, _token: &str) -> Result<(), Refused> {
+    /// Whether the clinic's web server has to be asked before a call.
+    #[must_use]
+    pub fn asks_about_calls(&self) -> bool {
+        self.inner
+            .clinic
+            .as_ref()
+            .is_some_and(Clinic::asks_about_calls)
+    }
+
+    /// Whether `from` may call `to`, a user's or a room's SIP address without its scheme.
+    pub async fn may_call(&self, from: &str, to: &str) -> Result<(), Refused> {
+        match &self.inner.clinic {
+            Some(clinic) => clinic.may_call(from, to).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A token for somebody without an account: good for one room, and not for long.
+    pub fn guest(&self, room: &str, name: Option<&str>, seconds: u64) -> Result<Ticket, Refused> {
+        self.inner.own.guest(room, name, seconds)
+    }
+
+    /// A token for a user, for back ends that have no library to sign one. Its life is cut to
+    /// `login.max_token_seconds`.
+    #[must_use]
+    pub fn issue(&self, grant: &Grant, seconds: u64) -> Ticket {
+        self.inner.own.issue(grant, seconds)
+    }
+
+    /// Takes a token back, for good and on every live socket. A text that is no token is kept all the
+    /// same: its issuer's key may come later.
+    pub async fn revoke(&self, token: &str) -> Result<(), Refused> {
+        let id = TokenId::of(token);
+        let claims = self.inner.keyring.verify(token, unix_seconds());
+        let seconds = match (&claims, Claims::peek(token)) {
+            (Err(Refused::Expired), Some(claims)) | (Ok(_), Some(claims)) => claims.expires,
+            _ => u64::MAX,
+        };
+        let row = store::revoked::Revoked {
+            token: crate::config::Secret(token.to_owned()),
+            // a day more than the widest skew
+            until: seconds.saturating_add(86_400).saturating_mul(1_000),
+        };
+        self.inner
+            .store
+            .write(move |changes| store::revoked::add(changes, &id.0, &row))
+            .await?;
+        if let Ok(claims) = claims {
+            self.tell(Revoked {
+                user: claims.user,
+                token: Some(id),
+            });
+        }
         Ok(())
     }
 
     /// Closes every socket of a user: a key was changed or removed.
     pub fn close_user(&self, user: &str) {
-        // nobody listens: there are no sockets
-        let _ = self.inner.revocations.send(Revoked {
+        if let Some(clinic) = &self.inner.clinic {
+            clinic.forget(user);
+        }
+        self.tell(Revoked {
             user: user.to_owned(),
             token: None,
         });
+    }
+
+    fn tell(&self, revoked: Revoked) {
+        // an error says that nobody listens: there are no sockets
+        let _ = self.inner.revocations.send(revoked);
     }
 
     /// Tells what is revoked from now on. Who lags behind (`RecvError::Lagged`) has to ask again
@@ -115,3 +274,26 @@ impl Auth {
         self.inner.revocations.subscribe()
     }
 }
+
+/// In a time that depends on the lengths alone.
+fn is_same(ours: &str, theirs: &str) -> bool {
+    let difference = |sum, (a, b): (u8, u8)| sum | (a ^ b);
+    ours.len() == theirs.len() && ours.bytes().zip(theirs.bytes()).fold(0, difference) == 0
+}
+
+/// Now, in unix seconds.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Whether a token is one of this relay's own making, by its unverified issuer.
+#[must_use]
+pub fn is_own(claims: &Claims) -> bool {
+    claims.issuer.as_deref() == Some(OWN_ISSUER)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,47 @@
 //! What a clinic's back end may ask for. CometQL and the HTTP API call these functions and no
 //! others: here, in one place, is decided what is done and what follows from it.
 
+mod messages;
+mod people;
+mod rooms;
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    auth::Auth,
+    comet::{self, CometError},
+    config::is_user_id,
+    signal::{self, Stopped},
+    store::{Store, StoreError},
+};
+
+/// The clinic's back end; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    parts: Arc<Parts>,
+}
+
+/// What it is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub store: Store,
+    pub auth: Auth,
+    pub comet: comet::Handle,
+    pub signal: signal::Handle,
+}
+
+impl Backend {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+}
+
 /// Why something was not done, in words for whoever wrote the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
@@ -18,6 +59,64 @@ pub enum BackendError {
     /// The relay is stopping, or a part of it does not answer; worth another try.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl From<StoreError> for BackendError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(waiting) => Self::TooMany(format!("{waiting} are waiting already")),
+            StoreError::Refused(why) => Self::Conflict(why),
+            error => {
+                tracing::error!(%error, "the store fails");
+                Self::Unavailable("the store fails: the relay's log says how".to_owned())
+            }
+        }
+    }
+}
+
+impl From<CometError> for BackendError {
+    fn from(error: CometError) -> Self {
+        match error {
+            CometError::Invalid { field, why } => Self::Invalid {
+                field,
+                why: why.to_owned(),
+            },
+            CometError::QueueFull => Self::TooMany(error.to_string()),
+            CometError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+impl From<Stopped> for BackendError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Unavailable(stopped.to_string())
+    }
+}
+
+fn invalid(field: &'static str, why: &str) -> BackendError {
+    BackendError::Invalid {
+        field,
+        why: why.to_owned(),
+    }
+}
+
+/// The name of a user or a room, which share an alphabet.
+fn check_name(field: &'static str, name: &str) -> Result<(), BackendError> {
+    if is_user_id(name) {
+        return Ok(());
+    }
+    Err(invalid(
+        field,
+        "must be 1 to 64 letters, digits, `.`, `-` or `_`",
+    ))
+}
+
+/// Now, in unix milliseconds.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// A user who is rung into a room, and may enter it from then on. A row of CppComet's `conference`.
@@ -62,4 +161,23 @@ pub struct Invited {
     pub rung: usize,
     /// Nobody is there: the user is rung when coming online in time.
     pub waiting: bool,
+}
+
+/// A call that rings or goes on, seen from outside.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Call {
+    pub id: u64,
+    /// The clinic's room; `None`: one user has called another.
+    pub room: Option<String>,
+    /// Empty: the clinic itself.
+    pub from: String,
+    pub to: String,
+    pub state: CallState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallState {
+    Ringing,
+    Talking,
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod token;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Command {
         #[arg(long, env = "CLINICALL_CONFIG")]
         config: PathBuf,
     },
+    Token(token::Token),
+    ApiKey(token::ApiKey),
     /// Print the version
     Version,
 }
@@ -87,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::CheckConfig { file, dev } => check_config(&file, dev),
         Command::DefaultConfig => print(&config::template()),
         Command::User { command, config } => command.run(&config),
+        Command::Token(token) => token.make().and_then(|token| print(&token)),
+        Command::ApiKey(key) => key.make().and_then(|key| print(&key)),
         Command::Version => print(&format!("clinicall {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match done {

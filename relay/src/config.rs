@@ -4,6 +4,8 @@
 //! not declared here is refused with its line.
 
 mod check;
+mod login;
+mod login_check;
 mod problem;
 mod section;
 mod template;
@@ -14,6 +16,8 @@ use std::{
 };
 
 pub use check::is_user_id;
+pub use login::{ApiKey, Issuer, Login, WebhookForm};
+pub use login_check::{API_RIGHTS, OWN_ISSUER};
 pub use problem::Problem;
 use section::{Key, section};
 pub use template::template;
@@ -32,7 +36,10 @@ section! {
         pub calls: Calls = Calls::default(),
         pub limits: Limits = Limits::default(),
         pub store: Store = Store::default(),
+        pub login: Login = Login::default(),
         pub log: Log = Log::default(),
+        pub issuer: Vec<Issuer> = Vec::new(),
+        pub api_key: Vec<ApiKey> = Vec::new(),
         pub user: Vec<User> = Vec::new(),
     }
 }
@@ -93,6 +100,14 @@ section! {
         pub ring_timeout_seconds: u64 = 60,
         /// How long a call lives after a socket or a media path was lost, waiting for it to return.
         pub reconnect_grace_seconds: u64 = 10,
+        /// How long an invitation waits for a user who is not there: whoever comes online in time is
+        /// rung.
+        pub invitation_seconds: u64 = 120,
+        /// How long whoever is left alone in a room of the clinic's stays there, for the others to
+        /// come back.
+        pub alone_seconds: u64 = 10,
+        /// Let every user enter every room. Otherwise only those who were invited to it may.
+        pub open_rooms: bool = false,
         /// Calls one user may be in or place at the same time.
         pub per_user: usize = 8,
         /// Calls in the whole relay, ringing or talking; more are answered 503.
@@ -245,6 +260,20 @@ impl Config {
                 })
                 .into();
         }
+        if self.issuer.is_empty() {
+            self.issuer = vec![Issuer {
+                secret: Some(Secret(DEMO_SECRET.to_owned())),
+                ..Issuer::default()
+            }];
+        }
+        if self.api_key.is_empty() {
+            self.api_key = vec![ApiKey {
+                name: DEMO_API_KEY.to_owned(),
+                sha256: Some(Secret(DEMO_API_KEY_SHA256.to_owned())),
+                demo: true,
+                ..ApiKey::default()
+            }];
+        }
     }
 
     #[must_use]
@@ -290,6 +319,14 @@ const DEMO_USERS: [(&str, &str, &str); 4] = [
     ("4", "Interpreter Lin", "demo-interpreter"),
     ("5", "Nurse Okafor", "demo-nurse"),
 ];
+
+/// What tokens are signed with for `--dev`.
+const DEMO_SECRET: &str = "the demo secret that everybody knows";
+
+/// The back end's key with `--dev`, and its hash.
+const DEMO_API_KEY: &str = "demo-key";
+const DEMO_API_KEY_SHA256: &str =
+    "c48a01f49fd0f2cc404bc3cbbc80e91457a3d41bb429a695243de4c61794155c";
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ pub mod listener;
 mod origin;
 mod pages;
 pub mod peers;
+pub mod post;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -20,6 +21,8 @@ pub use origin::is_trusted_origin;
 use peers::Peers;
 
 use crate::{
+    auth::{Auth, api::ApiKeys},
+    backend::Backend,
     config::Config,
     metrics::Metrics,
     signal::{self, MediaPlane},
@@ -36,6 +39,10 @@ pub struct App {
     pub media: Arc<dyn MediaPlane>,
     pub metrics: Arc<Metrics>,
     pub store: Store,
+    pub auth: Auth,
+    /// What the clinic's own programs may ask for.
+    pub backend: Backend,
+    pub api_keys: ApiKeys,
     /// WebSockets by address.
     pub sockets: Peers,
 }

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod backend;
 pub mod cli;
 pub mod comet;
+pub mod cometql;
 pub mod config;
 pub mod http;
 pub mod log;

@@ -9,7 +9,6 @@ pub mod cache;
 pub mod codec;
 mod count;
 mod describe;
-pub mod downlink;
 pub mod dtls;
 pub mod forward;
 mod ice;
@@ -53,7 +52,6 @@ use clinicall_sip::sdp::Sdp;
 
 use count::{Counts, Published};
 use describe::{Credentials, Describer, Seeds, Surface, VideoCodec};
-pub use downlink::Limits;
 use dtls::Identity;
 use ice::Ufrag;
 use outbox::Outbox;
@@ -331,11 +329,13 @@ impl Media {
         self.shared.worker(member.0).tell(Command::Admit(member));
     }
 
-    /// What the member can take from now on, whatever its descriptions said.
-    pub fn limit(&self, member: MemberId, limits: Limits) {
-        self.shared
-            .worker(member.0)
-            .tell(Command::Limit(member, limits));
+    /// Whatever the member sends, the others get no sound (`audio`) or no picture (`video`) of it.
+    pub fn mute(&self, member: MemberId, audio: bool, video: bool) {
+        self.shared.worker(member.0).tell(Command::Mute {
+            member,
+            audio,
+            video,
+        });
     }
 
     pub fn leave(&self, member: MemberId) {

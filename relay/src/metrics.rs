@@ -69,6 +69,10 @@ metrics! {
     counter sip_undelivered_total,
     /// TCP connections handed to the media workers
     counter ice_tcp_total,
+    /// Connections to the CometQL port
+    counter cometql_connections_total,
+    /// Statements executed on the CometQL port
+    counter cometql_statements_total,
 }
 
 /// How calls end, as `/metrics` labels them.

@@ -6,6 +6,9 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
+    auth::{Auth, api::ApiKeys},
+    backend::{self, Backend},
+    comet,
     config::Config,
     http::{
         self, App,
@@ -44,6 +47,9 @@ impl Server {
             .with_context(|| format!("cannot bind media to {}", config.media.bind))?;
         let media: Arc<dyn MediaPlane> = Arc::new(plane);
 
+        let store = Store::open(config.store.path.as_deref())?;
+        let auth = Auth::open(&config, &store).await?;
+
         let exchange = Exchange::new(
             Settings::from_config(&config),
             Users::from_config(&config),
@@ -63,11 +69,22 @@ impl Server {
                 }
             })?;
 
-        let store = Store::open(config.store.path.as_deref())?;
         signal
             .tell(Note::Stored(store.read(|view| store::users::all(view))?))
             .await?;
         tokio::spawn(follow_users(store.clone(), signal.clone()));
+
+        let invited = store.read(all_invited)?;
+        let fill = move |exchange: &mut Exchange, now| {
+            exchange.rooms(now, |rooms, _| rooms.set_invited(invited));
+        };
+        signal.run(fill).await?;
+        let backend = Backend::new(backend::Parts {
+            store: store.clone(),
+            auth: auth.clone(),
+            comet: comet::Handle::start(),
+            signal: signal.clone(),
+        });
 
         let limits = &config.limits;
         let peers = || Peers::new(limits.sockets, limits.sockets_per_address);
@@ -77,7 +94,10 @@ impl Server {
             signal: signal.clone(),
             media: media.clone(),
             metrics: metrics.clone(),
+            api_keys: ApiKeys::new(&config, &store),
             store,
+            auth,
+            backend,
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);
@@ -147,6 +167,24 @@ async fn follow_users(store: Store, signal: signal::Handle) {
                 }
             }
             Err(error) => tracing::error!(%error, "users not read"),
+        }
+    }
+}
+
+/// Who may enter which room.
+fn all_invited(view: &store::View<'_>) -> Result<Vec<(String, String)>, store::StoreError> {
+    const PAGE: usize = 1_000;
+    let mut invited = Vec::new();
+    let mut last = String::new();
+    loop {
+        let rooms = store::conference::rooms(view, &last, PAGE)?;
+        for room in &rooms {
+            let users = store::conference::of_room(view, room)?.into_iter();
+            invited.extend(users.map(|invitation| (invitation.room, invitation.user)));
+        }
+        match rooms.into_iter().next_back() {
+            Some(room) => last = room,
+            None => return Ok(invited),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `None`, come back no later than [`Exchange::wake_at`]. The task that does so is in `actor`.
 
 mod actor;
+pub mod conference;
 pub mod focus;
 mod news;
 mod plane;
@@ -24,6 +25,7 @@ use clinicall_sip::{
 };
 
 pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
+use conference::Conferences;
 use focus::{Desk, Focus};
 pub use news::News;
 pub use plane::MediaPlane;
@@ -54,6 +56,16 @@ impl Closing {
             Some(_) => Self::Lost,
         }
     }
+}
+
+/// A call as others may see it. In a room, each member's is one of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallView {
+    pub number: u64,
+    pub room: Option<String>,
+    pub from: String,
+    pub to: String,
+    pub answered: bool,
 }
 
 /// What the exchange wants done.
@@ -87,6 +99,7 @@ pub struct Exchange {
     agent_wake: Option<Time>,
     registrar: Registrar,
     focus: Focus,
+    conferences: Conferences,
     media: Arc<dyn MediaPlane>,
     metrics: Arc<Metrics>,
     outs: VecDeque<Out>,
@@ -107,6 +120,7 @@ impl Exchange {
             agent_wake: None,
             registrar: Registrar::new(&settings, users, metrics.clone(), seed),
             focus: Focus::default(),
+            conferences: Conferences::default(),
             media,
             metrics,
             outs: VecDeque::new(),
@@ -136,17 +150,24 @@ impl Exchange {
 
     pub fn closed(&mut self, now: Time, flow: Flow, how: Closing) {
         self.registrar.closed(flow);
-        let (focus, mut desk) = self.desk(now);
+        let (focus, conferences, mut desk) = self.desk(now);
         focus.flow_closed(&mut desk, flow, how);
+        conferences.flow_closed(&mut desk, flow, how);
         self.agent.closed(now, flow);
         self.settle(now);
     }
 
     pub fn media(&mut self, now: Time, event: media::Event) {
-        let (focus, mut desk) = self.desk(now);
+        let (focus, conferences, mut desk) = self.desk(now);
         match event {
-            media::Event::Connected { member } => focus.media_connected(member),
-            media::Event::Lost { member, why } => focus.media_lost(&mut desk, member, &why),
+            media::Event::Connected { member } => {
+                focus.media_connected(member);
+                conferences.media_connected(member);
+            }
+            media::Event::Lost { member, why } => {
+                focus.media_lost(&mut desk, member, &why);
+                conferences.media_lost(&desk, member);
+            }
         }
         self.settle(now);
     }
@@ -164,8 +185,9 @@ impl Exchange {
                 reason,
             });
         }
-        let (focus, mut desk) = self.desk(now);
+        let (focus, conferences, mut desk) = self.desk(now);
         focus.tick(&mut desk);
+        conferences.tick(&mut desk);
         self.settle(now);
     }
 
@@ -176,6 +198,7 @@ impl Exchange {
             self.agent_wake,
             self.registrar.wake_at(),
             self.focus.wake_at(),
+            self.conferences.wake_at(),
         ]
         .into_iter()
         .flatten()
@@ -200,22 +223,52 @@ impl Exchange {
     /// No new calls from now on.
     pub const fn drain(&mut self) {
         self.focus.drain();
+        self.conferences.drain();
     }
 
     /// No call goes on.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.focus.is_empty()
+        self.focus.is_empty() && self.conferences.is_empty()
+    }
+
+    /// Every call that rings or goes on.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallView> {
+        let mut calls = self.focus.calls();
+        calls.extend(self.conferences.calls());
+        calls
+    }
+
+    /// Ends a call by its number, on the clinic's behalf. `false`: there is none.
+    pub fn hang_up(&mut self, now: Time, number: u64) -> bool {
+        let (focus, conferences, mut desk) = self.desk(now);
+        let found = focus.hang_up(&mut desk, number) || conferences.hang_up(&mut desk, number);
+        self.settle(now);
+        found
+    }
+
+    /// The rooms of the clinic, with what is needed to work on them.
+    pub fn rooms<T>(
+        &mut self,
+        now: Time,
+        work: impl FnOnce(&mut Conferences, &mut Desk<'_>) -> T,
+    ) -> T {
+        let (_, conferences, mut desk) = self.desk(now);
+        let done = work(conferences, &mut desk);
+        self.settle(now);
+        done
     }
 
     /// Ends every call because the relay stops.
     pub fn end_calls(&mut self, now: Time) {
-        let (focus, mut desk) = self.desk(now);
+        let (focus, conferences, mut desk) = self.desk(now);
         focus.end_all(&mut desk);
+        conferences.end_all(&mut desk);
         self.settle(now);
     }
 
-    fn desk(&mut self, now: Time) -> (&mut Focus, Desk<'_>) {
+    fn desk(&mut self, now: Time) -> (&mut Focus, &mut Conferences, Desk<'_>) {
         let desk = Desk {
             now,
             agent: &mut self.agent,
@@ -225,11 +278,29 @@ impl Exchange {
             metrics: &self.metrics,
             news: &mut self.news,
         };
-        (&mut self.focus, desk)
+        (&mut self.focus, &mut self.conferences, desk)
     }
 
     /// Lets the agent's news run through registrar and focus until there are none.
     fn settle(&mut self, now: Time) {
+        self.drain_agent(now);
+        while let Some(news) = self.registrar.poll().or_else(|| self.news.pop_front()) {
+            if let News::Online { user } = &news {
+                let (_, conferences, mut desk) = self.desk(now);
+                conferences.came_online(&mut desk, user);
+            }
+            self.outs.push_back(Out::News(news));
+        }
+        self.drain_agent(now);
+        let (focus, conferences) = (&self.focus, &self.conferences);
+        self.metrics.registrations.set(self.registrar.len());
+        let ringing = focus.ringing() + conferences.ringing();
+        self.metrics.calls_ringing.set(ringing);
+        let talking = focus.talking() + conferences.talking();
+        self.metrics.calls_talking.set(talking);
+    }
+
+    fn drain_agent(&mut self, now: Time) {
         while let Some(output) = self.agent.poll() {
             match output {
                 Output::Send { flow, bytes } => self.outs.push_back(Out::Send { flow, bytes }),
@@ -237,12 +308,6 @@ impl Exchange {
                 Output::Event(event) => self.hear(now, event),
             }
         }
-        while let Some(news) = self.registrar.poll().or_else(|| self.news.pop_front()) {
-            self.outs.push_back(Out::News(news));
-        }
-        self.metrics.registrations.set(self.registrar.len());
-        self.metrics.calls_ringing.set(self.focus.ringing());
-        self.metrics.calls_talking.set(self.focus.talking());
     }
 
     fn hear(&mut self, now: Time, event: Event) {
@@ -254,8 +319,11 @@ impl Exchange {
                 request,
             } => self.asked(now, pending, flow, &request),
             event => {
-                let (focus, mut desk) = self.desk(now);
-                focus.hear(&mut desk, event);
+                let (focus, conferences, mut desk) = self.desk(now);
+                match call_of(&event) {
+                    Some(call) if conferences.has(call) => conferences.hear(&mut desk, event),
+                    _ => focus.hear(&mut desk, event),
+                }
             }
         }
     }
@@ -263,8 +331,14 @@ impl Exchange {
     fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
         match self.registrar.admit(now, flow, invite) {
             Ok(user) => {
-                let (focus, mut desk) = self.desk(now);
-                focus.incoming(&mut desk, call, flow, user, invite);
+                let room = conference::room_of(&self.settings, &invite.uri);
+                let (focus, conferences, mut desk) = self.desk(now);
+                match room {
+                    Some(room) => {
+                        conferences.incoming(&mut desk, call, flow, user, &room, invite);
+                    }
+                    None => focus.incoming(&mut desk, call, flow, user, invite),
+                }
             }
             Err(answer) => {
                 let _ = self.agent.reject(now, call, answer.status, answer.headers);
@@ -293,8 +367,9 @@ impl Exchange {
     fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Answer {
         let (answer, returned) = self.registrar.register(now, flow, request);
         if let Some(returned) = returned {
-            let (focus, mut desk) = self.desk(now);
+            let (focus, conferences, mut desk) = self.desk(now);
             focus.returned(&mut desk, &returned.user, &returned.instance, flow);
+            conferences.returned(&mut desk, &returned.user, &returned.instance, flow);
             if let Some(flow) = returned.instead_of {
                 let reason = "replaced by a newer connection";
                 self.outs.push_back(Out::Close {
@@ -305,6 +380,20 @@ impl Exchange {
             }
         }
         answer
+    }
+}
+
+/// The call that the agent speaks of.
+const fn call_of(event: &Event) -> Option<CallId> {
+    match event {
+        Event::Progress { call, .. }
+        | Event::Established { call, .. }
+        | Event::Change { call, .. }
+        | Event::Changed { call, .. }
+        | Event::EarlyAnswer { call, .. }
+        | Event::Ended { call, .. }
+        | Event::Within { call, .. } => Some(*call),
+        _ => None,
     }
 }
 

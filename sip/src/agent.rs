@@ -469,6 +469,17 @@ impl Agent {
         done
     }
 
+    /// Tells the peer that the call is still wanted and where we are, in an UPDATE without a
+    /// description (RFC 3311 section 5.1); in a re-INVITE towards peers without UPDATE. A peer that
+    /// has forgotten the call says so, and the call ends.
+    pub fn refresh(&mut self, now: Time, call: CallId) -> Result<(), Refused> {
+        self.at(now);
+        let mut call = self.grab(call)?;
+        self.refresh_session(&mut call);
+        self.put(call);
+        Ok(())
+    }
+
     pub fn answer_change(&mut self, now: Time, call: CallId, sdp: String) -> Result<(), Refused> {
         self.at(now);
         let mut call = self.grab(call)?;

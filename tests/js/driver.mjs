@@ -13,7 +13,7 @@ const LOG_LINES = 2000;
 
 // Fake camera and microphone without a question; loopback candidates, because a machine without a
 // network has no other; no throttling of the tabs that are not in front.
-const chromium = ({ secure, microphone }) => ({
+const chromium = () => ({
   browser: "chrome",
   executablePath: "/usr/bin/chromium",
   pipe: true,
@@ -25,12 +25,10 @@ const chromium = ({ secure, microphone }) => ({
     "--use-fake-device-for-media-stream=fps=15",
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
-    ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
-    ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
   ],
 });
 
-const firefox = ({ secure }) => ({
+const firefox = () => ({
   browser: "firefox",
   executablePath: "/usr/bin/firefox-esr",
   extraPrefsFirefox: {
@@ -40,9 +38,9 @@ const firefox = ({ secure }) => ({
     "media.peerconnection.ice.loopback": true,
     "media.peerconnection.ice.obfuscate_host_addresses": false,
     "dom.min_background_timeout_value": 4,
+    "dom.min_background_timeout_value_without_budget_throttling": 4,
     "dom.timeout.enable_budget_timer_throttling": false,
     "network.dns.disablePrefetch": true,
-    ...(secure ? { "dom.securecontext.allowlist": new URL(secure).hostname } : {}),
   },
 });
 
@@ -59,10 +57,10 @@ const inTurn = (work) => {
 };
 
 const does = {
-  async launch({ kind, ...how }) {
+  async launch({ kind }) {
     const kinds = { chromium, firefox };
     browser = await puppeteer.launch({
-      ...kinds[kind](how),
+      ...kinds[kind](),
       headless: true,
       handleSIGINT: false,
       handleSIGTERM: false,

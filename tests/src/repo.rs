@@ -81,9 +81,13 @@ pub fn works(program: &str, arguments: &[&str]) -> bool {
 /// not.
 pub fn build(arguments: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = cargo();
-    command
-        .args(["build", "--message-format=json-render-diagnostics"])
-        .args(arguments);
+    command.arg("build").args(arguments);
+    made_by(command)
+}
+
+/// The files that a cargo command makes.
+pub fn made_by(mut command: Command) -> Result<Vec<PathBuf>> {
+    command.arg("--message-format=json-render-diagnostics");
     let line = line(&command);
     let output = command
         .stderr(Stdio::inherit())

@@ -141,8 +141,7 @@ fn retell(news: client::News, listen: &Ear) {
         client::News::State(State::Failed(reason)) => {
             listen(News::Out(failure(reason.cause, reason.text)));
         }
-        client::News::State(State::Connecting | State::Disconnected)
-        | client::News::Quality(..) => {}
+        client::News::State(State::Connecting | State::Disconnected) => {}
         client::News::Incoming(call) => listen(News::Incoming(Call(call))),
         client::News::Ringing(call) => listen(News::Ringing(Call(call))),
         client::News::Connected(call) => {

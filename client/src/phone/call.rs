@@ -12,10 +12,7 @@
 //! bounded wait for candidates, and a callee answers in the 200.
 
 mod browser;
-mod quality;
 mod wire;
-
-pub(super) use quality::LIMITS;
 
 use std::collections::VecDeque;
 
@@ -31,7 +28,6 @@ use super::{
 };
 use crate::{
     options::Account,
-    quality::Quality,
     reason::{Cause, Error, Reason},
 };
 
@@ -66,11 +62,6 @@ pub(crate) struct Call {
     wants: Wants,
     capture: Capture,
     path: Path,
-    quality: Quality,
-    /// The other side was told what we can take.
-    told_limits: bool,
-    /// Milliseconds of speech in a packet as the browser was last told.
-    ptime: Option<u32>,
     stage: Stage,
 }
 
@@ -154,6 +145,8 @@ impl Call {
             user: to.user.clone(),
             name: None,
             uri: to.to_string(),
+            room: to.host.starts_with("conference.").then(|| to.user.clone()),
+            message: None,
         };
         let mut call = Self {
             id,
@@ -165,9 +158,6 @@ impl Call {
             wants,
             capture: Capture::NotAsked,
             path: Path::default(),
-            quality: Quality::new(desk.account.bandwidth),
-            told_limits: false,
-            ptime: None,
             stage: Stage::Preparing {
                 to,
                 draft: Draft::Camera,
@@ -200,9 +190,6 @@ impl Call {
             wants: Wants::default(),
             capture: Capture::NotAsked,
             path: Path::default(),
-            quality: Quality::new(desk.account.bandwidth),
-            told_limits: false,
-            ptime: None,
             stage: Stage::Over,
         };
         let reply = match offer {

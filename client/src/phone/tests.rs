@@ -4,6 +4,5 @@ mod clinic;
 
 mod calling;
 mod foreign;
-mod narrow;
 mod ringing;
 mod trouble;

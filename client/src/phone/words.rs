@@ -3,8 +3,7 @@
 use clinicall_sip::{Time, agent::Flow};
 
 use crate::{
-    bandwidth::Speech,
-    quality::{Plan, Report, Sample},
+    bandwidth::Bandwidth,
     reason::{Cause, Reason},
 };
 
@@ -25,6 +24,10 @@ pub struct Peer {
     pub user: String,
     pub name: Option<String>,
     pub uri: String,
+    /// The room of the clinic's that the call leads to.
+    pub room: Option<String>,
+    /// What the clinic's back end gave along with its invitation: text or JSON of its own.
+    pub message: Option<String>,
 }
 
 impl Peer {
@@ -34,6 +37,8 @@ impl Peer {
             user: String::new(),
             name: None,
             uri: String::new(),
+            room: None,
+            message: None,
         }
     }
 }
@@ -134,8 +139,6 @@ pub enum PeerNews {
     Captured,
     CaptureFailed(Cause),
     Path(PathState),
-    /// Every second, once something is attached.
-    Measured(Sample),
     /// A step was refused by the browser.
     Failed {
         message: String,
@@ -168,13 +171,8 @@ pub enum PeerCommand {
     /// `getUserMedia`, or the stream the page gave. Result: [`PeerNews::Captured`] or
     /// [`PeerNews::CaptureFailed`].
     Capture(Wants),
-    /// Puts what was captured onto the wire, as planned.
-    Attach(Plan),
-    /// Changes what the senders do, without a description.
-    Tune(Plan),
-    /// Changes the length of speech packets: the browser goes through an offer and an answer that
-    /// nobody else sees.
-    Frame(Option<Speech>),
+    /// Puts what was captured onto the wire, within these limits.
+    Attach(Bandwidth),
     Mute(Muted),
     /// Closes the connection and lets the devices go.
     Close,
@@ -213,6 +211,4 @@ pub enum Event {
     /// Its state, its devices or its muting changed.
     Changed(CallId),
     Hangup(CallId, Reason),
-    /// The link got better or worse, or what is sent was changed.
-    Quality(CallId, Report),
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// Somebody who was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -10,7 +12,7 @@ pub struct Grant {
     pub name: Option<String>,
     pub rooms: Rooms,
     pub rights: Rights,
-    /// Unix seconds after which it is no longer good; sockets opened with it are closed then.
+    /// Unix seconds after which nothing new may be begun with it; calls under way go on.
     pub expires: Option<u64>,
     /// The token it came from.
     pub token: Option<TokenId>,
@@ -155,17 +157,16 @@ impl fmt::Debug for Rights {
     }
 }
 
-/// Half of the SHA-256 of a token: names it without giving it away.
+/// A hash of what a token says and was signed for: names it without giving it away. The signature is
+/// left out, since an ECDSA signature can be written in two ways.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenId(pub [u8; 16]);
+pub struct TokenId(pub [u8; 32]);
 
 impl TokenId {
     #[must_use]
     pub fn of(token: &str) -> Self {
-        let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest.as_ref()[..16]);
-        Self(id)
+        let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+        Self(Sha256::digest(signed.as_bytes()).into())
     }
 }
 
@@ -177,7 +178,7 @@ impl fmt::Display for TokenId {
 
 impl fmt::Debug for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenId({self})")
+        write!(f, "TokenId({:02x}{:02x}..)", self.0[0], self.0[1])
     }
 }
 

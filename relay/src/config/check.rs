@@ -10,6 +10,7 @@ impl Config {
         self.check_http(dev)?;
         self.check_media(dev)?;
         self.check_calls()?;
+        self.check_login(dev)?;
         self.check_users(dev)
     }
 
@@ -144,12 +145,16 @@ impl Config {
     }
 
     fn check_users(&self, dev: bool) -> Result<(), Wrong> {
-        if self.user.is_empty() && self.store.path.is_none() {
+        let others = self.store.path.is_some()
+            || self.login.webhook.is_some()
+            || !self.issuer.is_empty()
+            || !self.api_key.is_empty();
+        if self.user.is_empty() && !others {
             return wrong(
                 "user",
                 "is missing: nobody could log in",
                 "write a `[[user]]` section with `id`, `name` and `password`, or set `store.path` \
-                 and run `clinicall user add ID`",
+                 and run `clinicall user add ID`, or name an `[[issuer]]` of tokens",
             );
         }
         let mut seen = BTreeSet::new();
@@ -243,7 +248,7 @@ fn is_extension_header(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-fn wrong<T>(key: &str, what: &str, hint: &str) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(key: &str, what: &str, hint: &str) -> Result<T, Wrong> {
     Err(Wrong {
         key: key.to_owned(),
         what: what.to_owned(),

@@ -57,7 +57,7 @@ impl Problem {
         let line = at
             .and_then(|(line, _)| text.lines().nth(line - 1))
             .filter(|line| {
-                !["password", "ha1"]
+                !["password", "ha1", "secret", "sha256"]
                     .iter()
                     .any(|secret| line.contains(secret))
             })

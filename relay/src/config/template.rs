@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Calls, Config, Http, Key, Limits, Log, Media, Store, User};
+use super::{ApiKey, Calls, Config, Http, Issuer, Key, Limits, Log, Login, Media, Store, User};
 
 /// Every key with its manual and its default. Keys that are empty by default stand there as a
 /// commented example. The text parses to [`Config::default`].
@@ -18,6 +18,7 @@ pub fn template() -> String {
         ("calls", Calls::ABOUT, Calls::KEYS),
         ("limits", Limits::ABOUT, Limits::KEYS),
         ("store", Store::ABOUT, Store::KEYS),
+        ("login", Login::ABOUT, Login::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
     ] {
         let empty = toml::Table::new();
@@ -30,13 +31,13 @@ pub fn template() -> String {
             values.unwrap_or(&empty),
         );
     }
-    section(
-        &mut page,
-        Some("# [[user]]"),
-        User::ABOUT,
-        User::KEYS,
-        &toml::Table::new(),
-    );
+    for (title, about, keys) in [
+        ("# [[issuer]]", Issuer::ABOUT, Issuer::KEYS),
+        ("# [[api_key]]", ApiKey::ABOUT, ApiKey::KEYS),
+        ("# [[user]]", User::ABOUT, User::KEYS),
+    ] {
+        section(&mut page, Some(title), about, keys, &toml::Table::new());
+    }
     page
 }
 

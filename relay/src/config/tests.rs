@@ -40,6 +40,9 @@ fn every_key_stands_in_the_template_and_its_example_parses() {
         Calls::KEYS,
         Limits::KEYS,
         Store::KEYS,
+        Login::KEYS,
+        Issuer::KEYS,
+        ApiKey::KEYS,
         Log::KEYS,
         User::KEYS,
     ]
@@ -153,4 +156,35 @@ fn dev_refuses_to_be_seen_by_others() {
     let text = "[http]\nlisten = \"192.0.2.1:8443\"";
     let problem = Config::parse("dev.toml", text, true).unwrap_err();
     assert_eq!(problem.at, Some((2, 1)));
+}
+
+#[test]
+fn what_people_get_wrong_about_logins_is_told() {
+    let told = |section: &str, hint: &str| {
+        let problem = problem(&format!("{SMALL}\n{section}\n")).to_string();
+        assert!(problem.contains(hint), "{problem}");
+        assert!(
+            !problem.contains("hunter2"),
+            "a secret is printed: {problem}"
+        );
+    };
+    told("[[issuer]]\nsecret = \"hunter2\"", "openssl rand");
+    told(
+        "[[issuer]]\nname = \"https://a.example\"",
+        "give a `secret`",
+    );
+    told("[[issuer]]\nname = \"clinicall\"", "the relay's own");
+    let same = "[[issuer]]\njwks = \"a.json\"\n";
+    told(&format!("{same}{same}"), "told apart by their `iss`");
+    told(
+        "[[api_key]]\nname = \"site\"\nsha256 = \"hunter2\"",
+        "clinicall api-key",
+    );
+    let hash = "0".repeat(64);
+    let key = format!("[[api_key]]\nname = \"site\"\nsha256 = \"{hash}\"\n");
+    told(&format!("{key}rights = [\"root\"]"), "`users`, `tokens`");
+    told(&format!("{key}demo = true"), "for `--dev` alone");
+    told("[login]\nwebhook = \"clinic.example\"", "write it in full");
+    told("[login]\nwebhook_secret = \"hunter2\"", "16 bytes");
+    Config::parse("clinicall.toml", &format!("{SMALL}\n{key}"), false).unwrap();
 }

@@ -58,6 +58,12 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
+    /// For another port with the same certificate.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.0.clone()
+    }
+
     /// Reads the files the configuration names; `None` when it names none.
     pub fn load(http: &Http) -> anyhow::Result<Option<Self>> {
         let (Some(cert), Some(key)) = (&http.cert, &http.key) else {

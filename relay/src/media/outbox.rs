@@ -76,6 +76,12 @@ impl Outbox {
         self.udp.local_addr()
     }
 
+    /// Packets that the next flush will send.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Slots below `slots` may be written to.
     pub fn grow(&mut self, slots: usize) {
         if self.chains.len() < slots {

@@ -47,13 +47,16 @@ pub enum Note {
     /// Who is registered.
     Online(oneshot::Sender<BTreeSet<String>>),
     /// Something for the exchange to do, on its own task.
-    Do(Box<dyn FnOnce(&mut Exchange, Time) + Send>),
+    Do(Work),
     Ping(oneshot::Sender<()>),
     /// No new calls from now on; answered when the last call has ended.
     Drain(oneshot::Sender<()>),
     /// Ends every call and closes every socket; answered when that is on its way.
     Stop(oneshot::Sender<()>),
 }
+
+/// Something for the exchange to do.
+pub type Work = Box<dyn FnOnce(&mut Exchange, Time) + Send>;
 
 impl std::fmt::Debug for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -19,9 +19,10 @@ use clinicall_sip::{
     Agent, Time,
     agent::{CallId, Event, Pending, Sent},
 };
+use ending::Why;
 use room::{Key, Phase, Room};
 
-use super::{MediaPlane, News, Settings, registrar::Registrar};
+use super::{CallView, MediaPlane, News, Settings, registrar::Registrar};
 use crate::{media::MemberId, metrics::Metrics};
 
 /// What the focus works with while it handles one input.
@@ -98,6 +99,29 @@ impl Focus {
     #[must_use]
     pub fn wake_at(&self) -> Option<Time> {
         self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Every call of one user to another.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallView> {
+        let view = |(key, room): (&Key, &Room)| CallView {
+            number: key.0,
+            room: None,
+            from: room.caller.user.clone(),
+            to: room.callee.clone(),
+            answered: room.answered.is_some(),
+        };
+        self.rooms.iter().map(view).collect()
+    }
+
+    /// The clinic ends a call. `false`: there is none of that number.
+    pub fn hang_up(&mut self, desk: &mut Desk<'_>, number: u64) -> bool {
+        let key = Key(number);
+        let known = self.rooms.contains_key(&key);
+        if known {
+            self.end(desk, key, Why::Cleared);
+        }
+        known
     }
 
     /// No new calls from now on.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clinicall_sip::sdp::Sdp;
 
-use crate::media::{Limits, Media, MemberId, Refusal, RoomId, Wants};
+use crate::media::{Media, MemberId, Refusal, RoomId, Wants};
 
 /// [`Media`]'s methods, which document themselves there.
 pub trait MediaPlane: Send + Sync + fmt::Debug {
@@ -14,7 +14,7 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn answered(&self, member: MemberId, answer: &Sdp) -> Result<(), Refusal>;
     fn renegotiate(&self, member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     fn admit(&self, member: MemberId);
-    fn limit(&self, member: MemberId, limits: Limits);
+    fn mute(&self, member: MemberId, audio: bool, video: bool);
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
@@ -39,7 +39,7 @@ forward! {
     answered(member: MemberId, answer: &Sdp) -> Result<(), Refusal>;
     renegotiate(member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     admit(member: MemberId) -> ();
-    limit(member: MemberId, limits: Limits) -> ();
+    mute(member: MemberId, audio: bool, video: bool) -> ();
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();

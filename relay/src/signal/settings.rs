@@ -12,6 +12,12 @@ pub struct Settings {
     pub ring_timeout: Millis,
     /// How long a call waits for a lost socket or media path.
     pub grace: Millis,
+    /// How long an invitation waits for a user who is not there.
+    pub invitation: Millis,
+    /// How long one stays alone in a room that the others have left.
+    pub alone: Millis,
+    /// Everybody may enter every room.
+    pub open_rooms: bool,
     pub calls: usize,
     pub calls_per_user: usize,
     pub pass_headers: Vec<String>,
@@ -35,6 +41,9 @@ impl Settings {
             realm: config.realm().to_owned(),
             ring_timeout: Millis::from_secs(calls.ring_timeout_seconds),
             grace: Millis::from_secs(calls.reconnect_grace_seconds),
+            invitation: Millis::from_secs(calls.invitation_seconds),
+            alone: Millis::from_secs(calls.alone_seconds),
+            open_rooms: calls.open_rooms,
             calls: calls.max,
             calls_per_user: calls.per_user,
             pass_headers: calls.pass_headers.clone(),

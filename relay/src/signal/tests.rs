@@ -3,6 +3,7 @@
 mod answering;
 mod anything;
 mod clinic;
+mod conference;
 mod hostile;
 mod leaving;
 mod logging_in;

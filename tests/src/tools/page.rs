@@ -20,7 +20,7 @@ const NAME: &str = "clinicall_www";
 pub fn make() -> Result<PathBuf> {
     setup::builds()?;
     say("building the page");
-    let module = wasm::build("clinicall-www", &[])?;
+    let module = wasm::program("clinicall-www")?;
     let source = repo::path("www");
     let html =
         fs::read_to_string(source.join("index.html")).context("cannot read www/index.html")?;

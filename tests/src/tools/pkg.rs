@@ -12,7 +12,7 @@ use crate::repo;
 pub fn make() -> Result<PathBuf> {
     setup::builds()?;
     say("building the client");
-    let module = wasm::build("clinicall-client", &["exports"])?;
+    let module = wasm::library("clinicall-client", &["exports"])?;
     let folder = repo::path("pkg/dist");
     let inputs = [module.clone(), repo::path("tests/js/package-lock.json")];
     wasm::once(&folder, &wasm::fingerprint(&inputs)?, || {

@@ -50,19 +50,27 @@ pub fn lints() -> Result<()> {
     Ok(())
 }
 
+/// The target, and the standard library's source: the page's is built along, for size.
 fn wasm_target() -> Result<()> {
     let sysroot = run_quietly(command("rustc").args(["--print", "sysroot"]))?;
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(WASM)
-        .exists()
-    {
-        return Ok(());
+    let rustlib = Path::new(sysroot.trim()).join("lib/rustlib");
+    let wanted = [
+        (rustlib.join(WASM), ["target", "add", WASM]),
+        (
+            rustlib.join("src/rust/library"),
+            ["component", "add", "rust-src"],
+        ),
+    ];
+    for (part, add) in wanted {
+        if !part.exists() {
+            let name = add[2];
+            say(format_args!("installing {name}"));
+            run(command("rustup").args(add)).with_context(|| {
+                format!("Rust's {name} is missing and rustup cannot add it (https://rustup.rs)")
+            })?;
+        }
     }
-    say(format_args!("installing the Rust target {WASM}"));
-    run(command("rustup").args(["target", "add", WASM])).with_context(|| {
-        format!("the Rust target {WASM} is missing and rustup cannot add it (https://rustup.rs)")
-    })
+    Ok(())
 }
 
 /// Installs the Debian package of each program that is not on the path.

@@ -25,14 +25,62 @@ const FEATURES: [&str; 7] = [
     "--enable-multivalue",
 ];
 
-/// The `.wasm` of a crate of ours, as cargo leaves it.
-pub fn build(package: &str, features: &[&str]) -> Result<PathBuf> {
-    let mut arguments = vec!["--package", package, "--target", WASM, "--profile", "wasm"];
+/// What gzip makes of it counts. A function that is inlined into its only caller (LLVM has done so
+/// where it pays) and a value that is kept for a second use both make more distinct locals, which
+/// compress badly.
+const PASSES: [&str; 7] = [
+    "-Oz",
+    "--one-caller-inline-max-function-size",
+    "0",
+    "--skip-pass",
+    "local-cse",
+    "--strip-producers",
+    "--strip-target-features",
+];
+
+/// How the page's code is compiled beyond the profile `wasm`. The standard library is built along,
+/// for size and without the machinery that words and unwinds panics: a third of everything. Panics
+/// then stop the module where they happen, and nothing of ours tells by a panic.
+///
+/// Stable cargo knows these by the names of a later day; they move with `rust-version`.
+const SMALLER: [&str; 6] = [
+    "-Zbuild-std=std,panic_abort",
+    "-Zbuild-std-features=optimize_for_size",
+    "--config",
+    // joins what .cargo/config.toml says; the later `panic` counts
+    r#"target.wasm32-unknown-unknown.rustflags=["-Zunstable-options", "-Cpanic=immediate-abort"]"#,
+    "--profile",
+    "wasm",
+];
+
+/// The `.wasm` of a library, which says by this alone that it is one for a page: beside an `rlib`,
+/// cargo would not optimise it as a whole.
+pub fn library(package: &str, features: &[&str]) -> Result<PathBuf> {
     let features = features.join(",");
-    if !features.is_empty() {
-        arguments.extend(["--features", &features]);
-    }
-    let files = repo::build(&arguments)?;
+    compile(
+        package,
+        &["rustc", "--lib", "--crate-type", "cdylib"],
+        &["--features", &features],
+    )
+}
+
+/// The `.wasm` of a program: of a page written in Rust.
+pub fn program(package: &str) -> Result<PathBuf> {
+    compile(package, &["build", "--bins"], &[])
+}
+
+fn compile(package: &str, how: &[&str], features: &[&str]) -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let mut cargo = repo::cargo();
+    cargo
+        .env("RUSTC_BOOTSTRAP", "1")
+        // Build scripts look at RUSTC_BOOTSTRAP: in one folder, each build would undo the other's.
+        .env("CARGO_TARGET_DIR", repo::root().join(target).join("page"))
+        .args(how)
+        .args(["--package", package, "--target", WASM])
+        .args(SMALLER)
+        .args(features);
+    let files = repo::made_by(cargo)?;
     let hyphened = format!("{package}.wasm");
     repo::made(&files, &hyphened.replace('-', "_")).or_else(|_| repo::made(&files, &hyphened))
 }
@@ -51,7 +99,7 @@ pub fn bind(wasm: &Path, folder: &Path, name: &str) -> Result<()> {
     let smaller = folder.join(format!("{name}_bg.wasm.new"));
     run_quietly(
         command(npm_program("wasm-opt"))
-            .arg("-Oz")
+            .args(PASSES)
             .args(FEATURES)
             .arg(&module)
             .arg("-o")

@@ -1,4 +1,3 @@
 //! Visits over bad links.
 
 mod emulator;
-mod slow;

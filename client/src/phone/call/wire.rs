@@ -37,7 +37,6 @@ impl Call {
         if calling {
             self.attach(desk);
         }
-        self.tell_limits(desk);
         desk.tell(Event::Connected(self.id));
     }
 
@@ -79,11 +78,18 @@ impl Call {
         }
     }
 
-    /// The socket was replaced. A re-INVITE tells a relay of ours where we are now; a foreign
-    /// server is left alone as long as sound and picture flow.
+    /// The socket was replaced. Where sound and picture flow, a relay of ours gets a few bytes that
+    /// tell it where we are, and whether it still knows the call tells us; a foreign server is left
+    /// alone.
     pub fn moved(&mut self, desk: &mut Desk<'_>) {
-        if self.ours || !self.path.is_up() {
-            self.reoffer(desk);
+        if !self.path.is_up() {
+            return self.reoffer(desk);
+        }
+        if self.ours
+            && let Stage::Talking { leg, .. } = self.stage
+        {
+            // refused: it ended in this very moment
+            let _ = desk.agent.refresh(desk.now, leg);
         }
     }
 

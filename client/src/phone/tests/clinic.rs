@@ -174,6 +174,16 @@ impl Clinic {
 
     /// Somebody calls the page through the server.
     pub fn ring(&mut self, from: &str, name: &str, offer: Option<&str>) -> agent::CallId {
+        self.ring_with(from, name, offer, &[])
+    }
+
+    pub fn ring_with(
+        &mut self,
+        from: &str,
+        name: &str,
+        offer: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> agent::CallId {
         let mut to = Uri::sip("2", "page.invalid");
         to.params.push(("transport".into(), Some("ws".into())));
         let invite = Invite {
@@ -182,7 +192,13 @@ impl Clinic {
             from: Uri::sip(from, "visits.example"),
             from_name: Some(name.into()),
             offer: offer.map(Into::into),
-            headers: Headers::new(),
+            headers: headers
+                .iter()
+                .copied()
+                .fold(Headers::new(), |mut all, header| {
+                    all.push(header.0, header.1);
+                    all
+                }),
             credentials: None,
         };
         let leg = self.relay(|server, now| server.invite(now, PAGE, invite).unwrap());
@@ -343,7 +359,6 @@ impl Clinic {
             Event::Ringing(_) => "Ringing".into(),
             Event::Connected(_) => "Connected".into(),
             Event::Changed(id) => format!("Changed {:?}", self.phone.call_state(*id)),
-            Event::Quality(_, report) => format!("Quality {:?}: {}", report.level, report.text),
             Event::Hangup(_, reason) => {
                 let status = reason
                     .status

@@ -216,3 +216,20 @@ fn a_late_camera_of_an_older_wish_changes_nothing() {
     clinic.news(call, PeerNews::CaptureFailed(Cause::NoDevice));
     assert_eq!(clinic.phone.call_state(call), CallState::Incoming);
 }
+
+#[test]
+fn the_clinic_says_which_room_and_why() {
+    let mut clinic = Clinic::open();
+    let headers = [
+        ("X-Clinicall-Room", "1"),
+        (
+            "X-Clinicall-Message",
+            "%7B%22why%22%3A%22%D0%BA%D0%B0%D1%88%D0%B5%D0%BB%D1%8C%22%7D 100%",
+        ),
+    ];
+    clinic.ring_with("3", "Patient Petrov", Some(OFFER), &headers);
+    clinic.run_for(Millis(1_000));
+    let peer = clinic.phone.peer(clinic.last_call.unwrap()).unwrap();
+    assert_eq!(peer.room.as_deref(), Some("1"));
+    assert_eq!(peer.message.as_deref(), Some("{\"why\":\"кашель\"} 100%"));
+}

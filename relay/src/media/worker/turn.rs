@@ -8,6 +8,7 @@ use crate::media::{
     Event, RoomId, count,
     dtls::Step,
     ice::{Agent, Route},
+    member::Kind,
     negotiated::Negotiated,
     room::Room,
     roster::{Member, PATIENCE},
@@ -368,15 +369,19 @@ impl Worker {
                     member.admitted = true;
                     self.connect(slot, now);
                 }
-                Command::Limit(member, limits) => {
-                    let Some((_, room)) = self.members.by_id(member) else {
-                        continue;
-                    };
-                    let room = room.room;
-                    if let Some(seat) = self.rooms.get_mut(&room.0) {
-                        seat.room.limit(member, limits, now);
+                Command::Mute {
+                    member,
+                    audio,
+                    video,
+                } => {
+                    let room = self.members.by_id(member).map(|(_, member)| member.room);
+                    if let Some(room) = room
+                        && let Some(seat) = self.rooms.get_mut(&room.0)
+                    {
+                        seat.room.mute(member, Kind::Audio, audio, now);
+                        seat.room.mute(member, Kind::Video, video, now);
+                        self.schedule(room);
                     }
-                    self.schedule(room);
                 }
                 Command::Leave(member) => {
                     if let Some(slot) = self.members.slot(member) {

@@ -31,6 +31,8 @@ pub(super) enum Why {
     Lost { by: CallId, text: &'static str },
     /// A description that cannot be used.
     Media(String),
+    /// The clinic's back end ended it.
+    Cleared,
     /// The relay stops.
     Stopping,
 }
@@ -159,6 +161,7 @@ impl Why {
             Self::PageClosed { .. } => Some(reason(410, "Page closed")),
             Self::Lost { text, .. } => Some(reason(408, text)),
             Self::Media(text) => Some(reason(488, text)),
+            Self::Cleared => Some(reason(200, "Ended by the clinic")),
             Self::Stopping => Some(reason(503, "The relay is stopping")),
         }
     }
@@ -176,7 +179,7 @@ impl Why {
             Self::Refused(verdict) => verdict.label(),
             Self::NoAnswer => "no_answer",
             Self::Canceled(_) | Self::CallerGone => "canceled",
-            Self::HungUp { .. } => "hangup",
+            Self::HungUp { .. } | Self::Cleared => "hangup",
             Self::PageClosed { .. } => "page_closed",
             Self::Lost { .. } => "connection_lost",
             Self::Media(_) => "incompatible_media",

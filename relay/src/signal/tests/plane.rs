@@ -8,7 +8,7 @@ use std::{
 use clinicall_sip::sdp::Sdp;
 
 use crate::{
-    media::{Limits, MemberId, Refusal, RoomId, Wants},
+    media::{MemberId, Refusal, RoomId, Wants},
     signal::MediaPlane,
 };
 
@@ -22,9 +22,9 @@ pub(super) struct State {
     pub rooms: BTreeMap<RoomId, BTreeSet<MemberId>>,
     pub admitted: BTreeSet<MemberId>,
     pub answered: BTreeSet<MemberId>,
+    pub muted: BTreeMap<MemberId, (bool, bool)>,
     pub offered: Vec<Wants>,
     pub renegotiated: usize,
-    pub limits: BTreeMap<MemberId, Limits>,
 }
 
 impl Plane {
@@ -108,8 +108,8 @@ impl MediaPlane for Plane {
         self.look().admitted.insert(member);
     }
 
-    fn limit(&self, member: MemberId, limits: Limits) {
-        self.look().limits.insert(member, limits);
+    fn mute(&self, member: MemberId, audio: bool, video: bool) {
+        self.look().muted.insert(member, (audio, video));
     }
 
     fn leave(&self, member: MemberId) {

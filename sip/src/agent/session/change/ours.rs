@@ -83,7 +83,7 @@ impl Agent {
         self.dispatch(call, request, Purpose::Change(call.id));
     }
 
-    pub(in crate::agent::session) fn refresh_session(&mut self, call: &mut Call) {
+    pub(in crate::agent) fn refresh_session(&mut self, call: &mut Call) {
         if !matches!(call.phase, Phase::Talking) {
             return;
         }
