@@ -4,6 +4,7 @@
 //! not declared here is refused with its line.
 
 mod check;
+mod cometql;
 mod login;
 mod login_check;
 mod problem;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use check::is_user_id;
+pub use cometql::CometQl;
 pub use login::{ApiKey, Issuer, Login, WebhookForm};
 pub use login_check::{API_RIGHTS, OWN_ISSUER};
 pub use problem::Problem;
@@ -37,6 +39,7 @@ section! {
         pub limits: Limits = Limits::default(),
         pub store: Store = Store::default(),
         pub login: Login = Login::default(),
+        pub cometql: CometQl = CometQl::default(),
         pub log: Log = Log::default(),
         pub issuer: Vec<Issuer> = Vec::new(),
         pub api_key: Vec<ApiKey> = Vec::new(),
@@ -249,6 +252,7 @@ impl Config {
         if self.media.bind == defaults.media.bind {
             self.media.bind = self.media.public[0];
         }
+        self.fill_in_cometql_for_dev();
         if self.user.is_empty() {
             self.user = DEMO_USERS
                 .map(|(id, name, password)| User {

@@ -11,6 +11,7 @@ impl Config {
         self.check_media(dev)?;
         self.check_calls()?;
         self.check_login(dev)?;
+        self.check_cometql(dev)?;
         self.check_users(dev)
     }
 

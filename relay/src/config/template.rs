@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{ApiKey, Calls, Config, Http, Issuer, Key, Limits, Log, Login, Media, Store, User};
+use super::{
+    ApiKey, Calls, CometQl, Config, Http, Issuer, Key, Limits, Log, Login, Media, Store, User,
+};
 
 /// Every key with its manual and its default. Keys that are empty by default stand there as a
 /// commented example. The text parses to [`Config::default`].
@@ -19,6 +21,7 @@ pub fn template() -> String {
         ("limits", Limits::ABOUT, Limits::KEYS),
         ("store", Store::ABOUT, Store::KEYS),
         ("login", Login::ABOUT, Login::KEYS),
+        ("cometql", CometQl::ABOUT, CometQl::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
     ] {
         let empty = toml::Table::new();

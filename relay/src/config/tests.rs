@@ -41,6 +41,7 @@ fn every_key_stands_in_the_template_and_its_example_parses() {
         Limits::KEYS,
         Store::KEYS,
         Login::KEYS,
+        CometQl::KEYS,
         Issuer::KEYS,
         ApiKey::KEYS,
         Log::KEYS,
@@ -187,4 +188,22 @@ fn what_people_get_wrong_about_logins_is_told() {
     told("[login]\nwebhook = \"clinic.example\"", "write it in full");
     told("[login]\nwebhook_secret = \"hunter2\"", "16 bytes");
     Config::parse("clinicall.toml", &format!("{SMALL}\n{key}"), false).unwrap();
+}
+
+#[test]
+fn cometql_opens_with_a_password_of_ones_own_only() {
+    let config = Config::parse("clinicall.toml", SMALL, false).unwrap();
+    assert_eq!(config.cometql.listen, None);
+    let listen = "\n[cometql]\nlisten = \"127.0.0.1:3307\"\n";
+    assert!(
+        problem(&format!("{SMALL}{listen}"))
+            .to_string()
+            .contains("cometql.password")
+    );
+    let demo = format!("{SMALL}{listen}password = \"demo-clinic\"\n");
+    assert!(problem(&demo).to_string().contains("demo password"));
+    let own = format!("{SMALL}{listen}password = \"CometQLPassword1\"\n");
+    assert!(Config::parse("clinicall.toml", &own, false).is_ok());
+    let dev = Config::dev();
+    assert!(dev.cometql.listen.unwrap().ip().is_loopback());
 }
