@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     auth::{Auth, api::ApiKeys},
     backend::{self, Backend},
-    comet,
+    comet, cometql,
     config::Config,
     http::{
         self, App,
@@ -27,6 +27,7 @@ pub struct Server {
     config: Arc<Config>,
     tls: bool,
     http: SocketAddr,
+    cometql: Option<SocketAddr>,
     signal: signal::Handle,
     media: Arc<dyn MediaPlane>,
     stop_accepting: watch::Sender<bool>,
@@ -101,6 +102,15 @@ impl Server {
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);
+        let cometql = cometql::serve::open(
+            &config,
+            dev,
+            app.backend.clone(),
+            tls.as_ref(),
+            metrics.clone(),
+            stop.clone(),
+        )
+        .await?;
         let listener = Listener {
             tcp,
             tls,
@@ -116,6 +126,7 @@ impl Server {
             config,
             tls: secure,
             http,
+            cometql,
             signal,
             media,
             stop_accepting,
@@ -128,12 +139,23 @@ impl Server {
         self.http
     }
 
+    /// Where CometQL is spoken, if it is.
+    #[must_use]
+    pub const fn cometql(&self) -> Option<SocketAddr> {
+        self.cometql
+    }
+
     /// One line for tests and supervisors. Its form is kept.
     #[must_use]
     pub fn listening(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let media = SocketAddr::new(self.config.media.bind, self.config.media_port());
-        format!("listening http={} scheme={scheme} media={media}", self.http)
+        let cometql = self.cometql.map(|cometql| format!(" cometql={cometql}"));
+        let cometql = cometql.unwrap_or_default();
+        format!(
+            "listening http={} scheme={scheme} media={media}{cometql}",
+            self.http
+        )
     }
 
     /// No new connections and no new calls; returns when every call has ended or the configured

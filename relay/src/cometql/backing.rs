@@ -97,5 +97,7 @@ pub trait Backing: Clone + Send + Sync + 'static {
     fn members(&self, room: Option<&str>) -> impl Later<Vec<Member>>;
 }
 
+mod real;
+
 #[cfg(test)]
 pub mod fake;

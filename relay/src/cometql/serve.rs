@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::Context as _;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -26,7 +27,11 @@ use super::{
     wire::connection::{Connection, Output, Settings},
 };
 use crate::{
-    http::peers::{Peers, Place},
+    config::Config,
+    http::{
+        listener::Tls,
+        peers::{Peers, Place},
+    },
     log::Throttle,
     metrics::Metrics,
 };
@@ -65,6 +70,51 @@ impl std::fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Acceptor")
     }
+}
+
+/// Opens the port the configuration names, if it names one; returns where it is.
+pub async fn open<B: Backing>(
+    config: &Config,
+    dev: bool,
+    backing: B,
+    tls: Option<&Tls>,
+    metrics: Arc<Metrics>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let cometql = &config.cometql;
+    let (Some(listen), Some(password)) = (cometql.listen, &cometql.password) else {
+        return Ok(None);
+    };
+    let mut bound = TcpListener::bind(listen).await;
+    if dev
+        && bound
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    {
+        // a second demo on the same machine
+        bound = TcpListener::bind(SocketAddr::new(listen.ip(), 0)).await;
+    }
+    let listener = bound.with_context(|| format!("cannot listen on `cometql.listen` {listen}"))?;
+    let listen = listener.local_addr()?;
+    let server = Server {
+        backing,
+        settings: Settings {
+            password: password.clone(),
+            native: cometql.native_password,
+            tls: tls.is_some(),
+        },
+        tls: tls.map(|tls| Acceptor(tls.acceptor())),
+        peers: Peers::new(cometql.connections, cometql.connections),
+        idle: Duration::from_secs(cometql.idle_seconds),
+        failures_per_minute: config.limits.failed_logins_per_minute,
+        metrics,
+    };
+    if tls.is_none() && !listen.ip().is_loopback() {
+        tracing::warn!(%listen, "CometQL without TLS: set `http.cert`, or keep it on loopback");
+    }
+    tracing::info!(%listen, "CometQL listening");
+    tokio::spawn(server.run(listener, stop));
+    Ok(Some(listen))
 }
 
 /// What every connection of a listener uses.
