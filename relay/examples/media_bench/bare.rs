@@ -9,13 +9,14 @@ use clinicall_relay::media::sys::{Message, Piece, Udp};
 use ring::aead;
 
 const RECEIVERS: usize = 200;
-/// Packets of one frame to one receiver leave in one segmented send.
+/// Packets of a picture.
 const BURST: usize = 4;
 const PACKET: usize = 1_112;
 const SEALED: usize = PACKET + 16;
 const ROUNDS: usize = 60;
 
-pub fn microseconds_per_packet() -> f64 {
+/// `segments` packets to one receiver leave in one message of the send call: 1, or at most 4.
+pub fn microseconds_per_packet(segments: usize) -> f64 {
     let mut udp = Udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let sockets: Vec<UdpSocket> = (0..RECEIVERS)
         .map(|_| {
@@ -29,13 +30,12 @@ pub fn microseconds_per_packet() -> f64 {
             aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, &[n; 16]).unwrap())
         })
         .collect();
-    let messages: Vec<Message> = sockets
-        .iter()
-        .enumerate()
-        .map(|(n, socket)| Message {
-            to: socket.local_addr().unwrap(),
-            first: (n * BURST) as u32,
-            count: BURST as u32,
+    let messages: Vec<Message> = (0..RECEIVERS * BURST)
+        .step_by(segments)
+        .map(|first| Message {
+            to: sockets[first / BURST].local_addr().unwrap(),
+            first: first as u32,
+            count: segments as u32,
         })
         .collect();
     let pieces: Vec<Piece> = (0..RECEIVERS * BURST)

@@ -1,6 +1,7 @@
 //! The publisher and the receivers.
 
 use std::{
+    net::{SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::caller::Caller;
+use clinicall_relay::media::srtp::{Inbound, Outbound};
+
+use super::caller::{Caller, open, seal};
 
 /// Packets in a video frame.
 const BURST: u32 = 4;
@@ -29,38 +32,27 @@ fn nanoseconds() -> u64 {
     since.as_nanos() as u64
 }
 
-pub struct Publisher {
-    caller: Caller,
-    sequences: [u16; 2],
-    frames: u32,
-}
+/// All who publish. A thread of its own is not needed: whoever measures waits for the end anyway.
+pub struct Publishers(pub Vec<Publisher>);
 
-impl Publisher {
-    pub fn new(caller: Caller) -> Self {
-        // feedback arrives and is not read
-        caller.socket.set_nonblocking(true).unwrap();
-        Self {
-            caller,
-            sequences: [1, 1],
-            frames: 0,
-        }
-    }
-
-    /// Sends `times` the rate of a call; how many packets in how many seconds.
+impl Publishers {
+    /// Sends `times` the rate of a call from each; how many packets in how many seconds.
     pub fn play(&mut self, times: u32, length: Duration) -> (f64, f64) {
+        let many = self.0.len();
         let began = Instant::now();
-        let (frame, speech) = (FRAME / times, SPEECH / times);
+        let pace = times * many as u32;
+        let (frame, speech) = (FRAME / pace, SPEECH / pace);
         let (mut frames, mut words) = (0, 0);
         let mut sent = 0.0;
         while began.elapsed() < length {
             let elapsed = began.elapsed();
             if elapsed >= frame * frames {
+                self.0[frames as usize % many].frame();
                 frames += 1;
-                self.frame();
                 sent += f64::from(BURST);
             } else if elapsed >= speech * words {
+                self.0[words as usize % many].packet(false, &mut [0x78; 80]);
                 words += 1;
-                self.packet(false, &mut [0x78; 80]);
                 sent += 1.0;
             } else {
                 let due = (frame * frames).min(speech * words);
@@ -72,7 +64,42 @@ impl Publisher {
         std::thread::sleep(Duration::from_millis(30));
         (sent, took)
     }
+}
 
+pub struct Publisher {
+    socket: UdpSocket,
+    relay: SocketAddr,
+    outbound: Outbound,
+    ssrc: u32,
+    sequences: [u16; 2],
+    frames: u32,
+}
+
+pub struct Receiver {
+    socket: UdpSocket,
+    inbound: Inbound,
+}
+
+/// The two halves of a connected caller.
+pub fn halves(caller: Caller) -> (Publisher, Receiver) {
+    caller.socket.set_nonblocking(true).unwrap();
+    let (outbound, inbound) = caller.srtp.unwrap();
+    let publisher = Publisher {
+        socket: caller.socket.try_clone().unwrap(),
+        relay: caller.relay,
+        outbound,
+        ssrc: caller.ssrc,
+        sequences: [1, 1],
+        frames: 0,
+    };
+    let receiver = Receiver {
+        socket: caller.socket,
+        inbound,
+    };
+    (publisher, receiver)
+}
+
+impl Publisher {
     fn frame(&mut self) {
         let key = self.frames.is_multiple_of(KEYFRAME_EVERY);
         self.frames += 1;
@@ -97,14 +124,9 @@ impl Publisher {
         *sequence = sequence.wrapping_add(1);
         let (sequence, time) = (*sequence, self.frames.wrapping_mul(2_770));
         let mut buffer = [0; 2048];
-        let len = self
-            .caller
-            .seal(&mut buffer, video, sequence, time, payload);
-        drop(
-            self.caller
-                .socket
-                .send_to(&buffer[..len], self.caller.relay),
-        );
+        let out = &mut self.outbound;
+        let len = seal(out, &mut buffer, video, self.ssrc, sequence, time, payload);
+        drop(self.socket.send_to(&buffer[..len], self.relay));
     }
 }
 
@@ -125,26 +147,24 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    pub fn listen(mut callers: Vec<Caller>) -> Self {
+    pub fn listen(mut receivers: Vec<Receiver>) -> Self {
         let delays = Arc::new(Mutex::new(Vec::new()));
         let came = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let (measured, counted, stopped) = (delays.clone(), came.clone(), stop.clone());
-        for caller in &callers {
-            caller.socket.set_nonblocking(true).unwrap();
-        }
         let thread = std::thread::spawn(move || {
-            let last = callers.len() - 1;
+            let last = receivers.len() - 1;
             let mut buffer = [0; 2048];
             while !stopped.load(Ordering::Relaxed) {
-                for (number, caller) in callers.iter_mut().enumerate() {
-                    while let Ok(len) = caller.socket.recv(&mut buffer) {
+                for (number, receiver) in receivers.iter_mut().enumerate() {
+                    while let Ok(len) = receiver.socket.recv(&mut buffer) {
                         counted.fetch_add(1, Ordering::Relaxed);
                         if number != 0 && number != last {
                             continue;
                         }
                         let now = nanoseconds();
-                        let stamp = caller.open(&mut buffer[..len]).and_then(|payload| {
+                        let payload = open(&mut receiver.inbound, &mut buffer[..len]);
+                        let stamp = payload.and_then(|payload| {
                             Some(u64::from_be_bytes(
                                 payload.get(STAMP..STAMP + 8)?.try_into().ok()?,
                             ))

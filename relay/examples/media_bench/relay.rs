@@ -4,13 +4,19 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Arc,
 };
 
 use clinicall_relay::media::{Config, Media};
 use clinicall_sip::sdp::Sdp;
 use serde_json::{Value, json};
 
-/// The child's side: a line in is an offer, or anything else to ask for the count of packets.
+use super::{
+    caller::{Caller, Papers, offer},
+    stage::Forwarder,
+};
+
+/// The child's side: an offer in is answered, `null` opens a new room for those who come after.
 pub fn serve() {
     let (media, events) = Media::start(Config {
         bind: [127, 0, 0, 1].into(),
@@ -22,7 +28,7 @@ pub fn serve() {
     })
     .unwrap();
     std::thread::spawn(move || while events.recv().is_ok() {});
-    let room = media.open_room();
+    let mut room = media.open_room();
     for line in std::io::stdin().lock().lines() {
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let answer = match line.as_str() {
@@ -34,13 +40,8 @@ pub fn serve() {
                 json!(answer.to_string())
             }
             None => {
-                let out = media
-                    .metrics()
-                    .iter()
-                    .find(|row| row.0.contains("packets_out"))
-                    .unwrap()
-                    .2;
-                json!(out)
+                room = media.open_room();
+                continue;
             }
         };
         println!("{answer}");
@@ -48,16 +49,57 @@ pub fn serve() {
 }
 
 pub struct Relay {
-    child: Child,
+    process: Process,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
 
 impl Relay {
-    /// On the first core, in front of what else runs there, where the system allows it.
     pub fn start() -> Self {
         let me = std::env::current_exe().unwrap();
-        let first = |words: &[&str]| {
+        let mut process = Process::start(&[me.to_str().unwrap(), "serve"]);
+        let to = process.child.stdin.take().unwrap();
+        let from = BufReader::new(process.child.stdout.take().unwrap());
+        Self { process, to, from }
+    }
+
+    /// Who joins from now on joins another room.
+    pub fn next_room(&mut self) {
+        writeln!(self.to, "null").unwrap();
+    }
+
+    /// A caller with our answer to its offer.
+    pub fn caller(&mut self, papers: &Arc<Papers>, direction: &str, ssrc: u32) -> Caller {
+        let offer = offer(&papers.fingerprint, direction, ssrc).to_string();
+        writeln!(self.to, "{}", json!(offer)).unwrap();
+        let mut answer = String::new();
+        self.from.read_line(&mut answer).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let answer = Sdp::parse(answer.as_str().unwrap()).unwrap();
+        Caller::new(papers, &answer, ssrc)
+    }
+}
+
+impl Forwarder for Relay {
+    fn join(&mut self, papers: &Arc<Papers>, publishes: bool, ssrc: u32) -> Caller {
+        let direction = if publishes { "sendonly" } else { "recvonly" };
+        self.caller(papers, direction, ssrc)
+    }
+
+    fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// Something that forwards, on the first core, in front of what else runs there, where the system
+/// allows it; and what it costs.
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    pub fn start(command: &[&str]) -> Self {
+        let can = |words: &[&str]| {
             let ran = Command::new(words[0])
                 .args(&words[1..])
                 .arg("true")
@@ -66,38 +108,18 @@ impl Relay {
         };
         let mut words: Vec<&str> = Vec::new();
         for prefix in [["taskset", "-c", "0"], ["chrt", "-r", "10"]] {
-            if first(&prefix) {
+            if can(&prefix) {
                 words.extend(prefix);
             }
         }
-        let me = me.to_str().unwrap();
-        words.push(me);
-        let mut child = Command::new(words[0])
+        words.extend(command);
+        let child = Command::new(words[0])
             .args(&words[1..])
-            .arg("serve")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let to = child.stdin.take().unwrap();
-        let from = BufReader::new(child.stdout.take().unwrap());
-        Self { child, to, from }
-    }
-
-    fn line(&mut self, line: &Value) -> Value {
-        writeln!(self.to, "{line}").unwrap();
-        let mut answer = String::new();
-        self.from.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap()
-    }
-
-    pub fn ask(&mut self, offer: &Sdp) -> Sdp {
-        let answer = self.line(&json!(offer.to_string()));
-        Sdp::parse(answer.as_str().unwrap()).unwrap()
-    }
-
-    pub fn packets_out(&mut self) -> f64 {
-        self.line(&Value::Null).as_f64().unwrap()
+        Self { child }
     }
 
     /// Seconds of CPU, of all threads.
@@ -133,7 +155,7 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
+impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -64,11 +64,14 @@ impl Papers {
     }
 }
 
+/// Every caller's, as its descriptions tell.
+pub const PASSWORD: &str = "callerspasswordcallerspassword";
+
 /// Speech and a picture; `direction` as in SDP.
 pub fn offer(fingerprint: &str, direction: &str, ssrc: u32) -> Sdp {
     let common = format!(
         "c=IN IP4 0.0.0.0\r\na={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=ice-ufrag:call\r\n\
-         a=ice-pwd:callerspasswordcallerspassword\r\na=fingerprint:sha-256 {fingerprint}\r\n\
+         a=ice-pwd:{PASSWORD}\r\na=fingerprint:sha-256 {fingerprint}\r\n\
          a=setup:actpass\r\n\
          a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
          a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
@@ -95,18 +98,25 @@ pub struct Caller {
     endpoint: Endpoint,
     papers: Arc<Papers>,
     pub srtp: Option<(Outbound, Inbound)>,
+    /// Says nothing more before the other side has checked the path too.
+    pub awaits_check: bool,
     transactions: u64,
 }
 
 impl Caller {
     /// With the relay's answer to [`offer`].
     pub fn new(papers: &Arc<Papers>, answer: &Sdp, ssrc: u32) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new([127, 0, 0, 1].into(), 0)).unwrap();
+        Self::on(socket, papers, answer, ssrc)
+    }
+
+    /// With the other side's offer or answer, on a socket that is there already.
+    pub fn on(socket: UdpSocket, papers: &Arc<Papers>, answer: &Sdp, ssrc: u32) -> Self {
         let section = &answer.media[0];
         let attribute = |name| answer.inherited(section, name).unwrap().to_owned();
         let candidate = section.attribute("candidate").unwrap();
         let words: Vec<&str> = candidate.split(' ').collect();
         let relay = SocketAddr::new(words[4].parse().unwrap(), words[5].parse().unwrap());
-        let socket = UdpSocket::bind(SocketAddr::new([127, 0, 0, 1].into(), 0)).unwrap();
         Self {
             socket,
             relay,
@@ -116,6 +126,7 @@ impl Caller {
             endpoint: Endpoint::new(relay, TransportProtocol::UDP, None),
             papers: papers.clone(),
             srtp: None,
+            awaits_check: false,
             transactions: 0,
         }
     }
@@ -137,15 +148,28 @@ impl Caller {
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
         self.check();
-        let mut begun = false;
+        let (mut found, mut begun) = (false, false);
         let mut buffer = [0; 2048];
         while Instant::now() < end {
             let now = Instant::now();
             match self.socket.recv_from(&mut buffer) {
                 Ok((len, _)) if buffer[0] < 4 => {
-                    let answered = stun::Message::parse(&buffer[..len])
-                        .is_some_and(|message| message.kind == stun::Kind::Success);
-                    if answered && !begun {
+                    let message = stun::Message::parse(&buffer[..len]);
+                    let is = |kind| message.is_some_and(|message| message.kind == kind);
+                    if let Some(check) = message.filter(|_| is(stun::Kind::Request)) {
+                        // ours never checks; others (libnice, even where it calls itself lite) do
+                        let key = stun::key(PASSWORD);
+                        let response = stun::success(check.transaction, self.relay, &key);
+                        self.socket
+                            .send_to(response.as_bytes(), self.relay)
+                            .unwrap();
+                        if std::mem::take(&mut self.awaits_check) {
+                            // it makes its DTLS endpoint when it reads that, and hears nothing before
+                            std::thread::sleep(Duration::from_millis(3));
+                        }
+                    }
+                    found |= is(stun::Kind::Success);
+                    if found && !self.awaits_check && !begun {
                         begun = true;
                         let config = self.papers.config.clone();
                         self.endpoint
@@ -214,21 +238,8 @@ impl Caller {
         time: u32,
         payload: &[u8],
     ) -> usize {
-        buffer[0] = 0x80;
-        buffer[1] = if video { 96 } else { 111 };
-        buffer[2..4].copy_from_slice(&sequence.to_be_bytes());
-        buffer[4..8].copy_from_slice(&time.to_be_bytes());
-        let ssrc = self.ssrc + u32::from(video);
-        buffer[8..12].copy_from_slice(&ssrc.to_be_bytes());
-        buffer[12..12 + payload.len()].copy_from_slice(payload);
-        let end = 12 + payload.len();
-        let room = end + OVERHEAD;
-        self.srtp
-            .as_mut()
-            .unwrap()
-            .0
-            .protect_rtp(&mut buffer[..room], 12, end)
-            .unwrap()
+        let outbound = &mut self.srtp.as_mut().unwrap().0;
+        seal(outbound, buffer, video, self.ssrc, sequence, time, payload)
     }
 
     pub fn say(&mut self, video: bool, sequence: u16, payload: &[u8]) {
@@ -240,13 +251,7 @@ impl Caller {
 
     /// The payload of a packet from the relay, if it is RTP and genuine.
     pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
-        if packet.len() < 12 || !(128..192).contains(&packet[0]) || (192..224).contains(&packet[1])
-        {
-            return None;
-        }
-        let len = self.srtp.as_mut()?.1.unprotect_rtp(packet).ok()?;
-        let header = header_len(&packet[..len])?;
-        Some(&packet[header..len])
+        open(&mut self.srtp.as_mut()?.1, packet)
     }
 
     /// Payloads that arrive in `time`.
@@ -267,4 +272,34 @@ impl Caller {
         }
         heard
     }
+}
+
+/// A caller's packet, with its SSRC for speech or the next one for the picture.
+pub fn seal(
+    outbound: &mut Outbound,
+    buffer: &mut [u8],
+    video: bool,
+    ssrc: u32,
+    sequence: u16,
+    time: u32,
+    payload: &[u8],
+) -> usize {
+    buffer[0] = 0x80;
+    buffer[1] = if video { 96 } else { 111 };
+    buffer[2..4].copy_from_slice(&sequence.to_be_bytes());
+    buffer[4..8].copy_from_slice(&time.to_be_bytes());
+    buffer[8..12].copy_from_slice(&(ssrc + u32::from(video)).to_be_bytes());
+    buffer[12..12 + payload.len()].copy_from_slice(payload);
+    let end = 12 + payload.len();
+    let room = end + OVERHEAD;
+    outbound.protect_rtp(&mut buffer[..room], 12, end).unwrap()
+}
+
+pub fn open<'a>(inbound: &mut Inbound, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+    if packet.len() < 12 || !(128..192).contains(&packet[0]) || (192..224).contains(&packet[1]) {
+        return None;
+    }
+    let len = inbound.unprotect_rtp(packet).ok()?;
+    let header = header_len(&packet[..len])?;
+    Some(&packet[header..len])
 }

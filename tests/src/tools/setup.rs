@@ -74,7 +74,7 @@ fn wasm_target() -> Result<()> {
 }
 
 /// Installs the Debian package of each program that is not on the path.
-fn programs(wanted: &[(&str, &str)]) -> Result<()> {
+pub fn programs(wanted: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> = wanted
         .iter()
         .filter(|(program, _)| !on_path(program))

@@ -2,10 +2,16 @@
 
 use anyhow::Result;
 
-use crate::repo::{cargo, run};
+use crate::{
+    repo::{cargo, run},
+    tools::setup,
+};
 
-/// The example prints the agreed form itself.
+/// The example prints the agreed form itself; Janus' figures are `null` where it cannot be had.
 pub fn run_example(json: bool) -> Result<()> {
+    if let Err(why) = setup::programs(&[("janus", "janus")]) {
+        eprintln!("Janus is not to be had here: {why:#}");
+    }
     let mut example = cargo();
     example.args([
         "run",
