@@ -15,7 +15,11 @@ use clinicall_sip::{
     Time,
     agent::{Flow, Transport},
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{Closing, Exchange, News, Out, users::User};
 use crate::{log::Throttle, media::Event, metrics::Metrics};
@@ -284,9 +288,11 @@ impl Actor {
             self.metrics.sip_undelivered_total.add(1);
             return;
         };
-        if outgoing.queue.try_send(frame).is_ok() {
-            self.metrics.sip_sent_total.add(1);
-            return;
+        match outgoing.queue.try_send(frame) {
+            Ok(()) => return self.metrics.sip_sent_total.add(1),
+            // the socket has ended, and the note that tells how is on its way to us
+            Err(TrySendError::Closed(_)) => return self.metrics.sip_undelivered_total.add(1),
+            Err(TrySendError::Full(_)) => {}
         }
         if let Some(left_out) = SLOW_READERS.admit(Instant::now()) {
             tracing::warn!(
