@@ -133,9 +133,18 @@ impl Reason {
 impl From<agent::Ending> for Reason {
     fn from(ending: agent::Ending) -> Self {
         let status = ending.status.map(|status| status.0);
+        let cause = match (ending.cause, status) {
+            // nobody hung up: the relay's Reason tells what was lost
+            (agent::Cause::Hangup, Some(408)) if ending.text.starts_with("Media") => {
+                Cause::MediaLost
+            }
+            (agent::Cause::Hangup, Some(408)) => Cause::Sip(agent::Cause::PeerVanished),
+            (agent::Cause::Hangup, Some(503)) => Cause::Sip(agent::Cause::ServerError),
+            (cause, _) => Cause::Sip(cause),
+        };
         Self {
             status,
-            ..Self::of(Cause::Sip(ending.cause), ending.by)
+            ..Self::of(cause, ending.by)
         }
     }
 }
@@ -182,5 +191,33 @@ impl From<Reason> for Error {
             message: reason.text,
             status: reason.status,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clinicall_sip::Status;
+
+    use super::*;
+
+    fn ended(status: u16, text: &str) -> Cause {
+        let ending = agent::Ending {
+            cause: agent::Cause::Hangup,
+            by: By::Remote,
+            status: Some(Status(status)),
+            text: text.to_owned(),
+        };
+        Reason::from(ending).cause
+    }
+
+    #[test]
+    fn a_call_that_nobody_hung_up_says_what_was_lost() {
+        assert_eq!(ended(408, "Media connection lost"), Cause::MediaLost);
+        let vanished = Cause::Sip(agent::Cause::PeerVanished);
+        assert_eq!(ended(408, "Connection lost"), vanished);
+        let stopping = Cause::Sip(agent::Cause::ServerError);
+        assert_eq!(ended(503, "The relay is stopping"), stopping);
+        let page_closed = Cause::Sip(agent::Cause::Hangup);
+        assert_eq!(ended(410, "Page closed"), page_closed);
     }
 }

@@ -7,6 +7,7 @@
 mod actor;
 pub mod conference;
 pub mod focus;
+mod message;
 mod news;
 mod plane;
 pub mod registrar;
@@ -27,6 +28,7 @@ use clinicall_sip::{
 pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
 use conference::Conferences;
 use focus::{Desk, Focus};
+use message::Messages;
 pub use news::News;
 pub use plane::MediaPlane;
 use registrar::Registrar;
@@ -100,6 +102,7 @@ pub struct Exchange {
     registrar: Registrar,
     focus: Focus,
     conferences: Conferences,
+    messages: Messages,
     media: Arc<dyn MediaPlane>,
     metrics: Arc<Metrics>,
     outs: VecDeque<Out>,
@@ -121,6 +124,7 @@ impl Exchange {
             registrar: Registrar::new(&settings, users, metrics.clone(), seed),
             focus: Focus::default(),
             conferences: Conferences::default(),
+            messages: Messages::default(),
             media,
             metrics,
             outs: VecDeque::new(),
@@ -318,6 +322,14 @@ impl Exchange {
                 flow,
                 request,
             } => self.asked(now, pending, flow, &request),
+            Event::Replied { sent, status, .. } if self.messages.is_copy(sent) => {
+                if let Some((pending, status)) = self.messages.replied(sent, status) {
+                    // the sender may have left meanwhile
+                    let _ = self
+                        .agent
+                        .respond(now, pending, status, Headers::new(), Vec::new());
+                }
+            }
             event => {
                 let (focus, conferences, mut desk) = self.desk(now);
                 match call_of(&event) {
@@ -347,21 +359,49 @@ impl Exchange {
     }
 
     fn asked(&mut self, now: Time, pending: Pending, flow: Flow, request: &Request) {
-        let answer = match request.method {
-            Method::Register => self.register(now, flow, request),
-            Method::Options => Answer::new(Status(200))
-                .with("Allow", ALLOW)
-                .with("Accept", "application/sdp")
-                .with("Supported", "100rel, timer, outbound, gruu"),
-            _ => match self.registrar.admit(now, flow, request) {
-                Ok(_) => Answer::new(Status(405)).with("Allow", ALLOW),
-                Err(answer) => answer,
-            },
+        let answer = if request.method == Method::Register {
+            Some(self.register(now, flow, request))
+        } else {
+            self.serve(now, pending, flow, request)
         };
-        // the flow may have closed meanwhile; then nobody waits
-        let _ = self
-            .agent
-            .respond(now, pending, answer.status, answer.headers, Vec::new());
+        if let Some(answer) = answer {
+            // the flow may have closed meanwhile; then nobody waits
+            let _ = self
+                .agent
+                .respond(now, pending, answer.status, answer.headers, Vec::new());
+        }
+    }
+
+    /// What anybody asks who is logged in. `None`: the answer comes later.
+    fn serve(
+        &mut self,
+        now: Time,
+        pending: Pending,
+        flow: Flow,
+        request: &Request,
+    ) -> Option<Answer> {
+        let user = match self.registrar.admit(now, flow, request) {
+            Ok(user) => user,
+            Err(answer) => return Some(answer),
+        };
+        match request.method {
+            Method::Options => Some(
+                Answer::new(Status(200))
+                    .with("Allow", ALLOW)
+                    .with("Accept", "application/sdp")
+                    .with("Supported", "100rel, timer, outbound, gruu"),
+            ),
+            Method::Message => self.messages.deliver(
+                now,
+                &mut self.agent,
+                &self.registrar,
+                &self.settings,
+                pending,
+                &user,
+                request,
+            ),
+            _ => Some(Answer::new(Status(405)).with("Allow", ALLOW)),
+        }
     }
 
     fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Answer {

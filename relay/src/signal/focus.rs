@@ -6,6 +6,7 @@
 //! the 200. What ends a call, and with which words, is in `ending`.
 
 mod change;
+mod crossed;
 pub(super) mod ending;
 pub(super) mod fork;
 mod lost;
@@ -13,14 +14,14 @@ pub(super) mod place;
 pub(super) mod ring;
 pub(super) mod room;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use clinicall_sip::{
     Agent, Time,
     agent::{CallId, Event, Pending, Sent},
 };
 use ending::Why;
-use room::{Key, Phase, Room};
+use room::{Key, Leg, Phase, Room};
 
 use super::{CallView, MediaPlane, News, Settings, registrar::Registrar};
 use crate::{media::MemberId, metrics::Metrics};
@@ -44,6 +45,8 @@ pub struct Focus {
     /// Which room a leg belongs to. A leg that is not here is none of ours any more.
     legs: HashMap<CallId, Key>,
     members: HashMap<MemberId, Key>,
+    /// Members whose media path has been up.
+    connected: HashSet<MemberId>,
     /// Requests passed on to the other leg, and who waits for their answers.
     passed: HashMap<Sent, (Key, Pending)>,
     /// When to look at which room. Entries of rooms that need no look any more are ignored.
@@ -80,7 +83,11 @@ impl Focus {
                 self.within(desk, call, pending, &request);
             }
             Event::Replied { sent, status, .. } => self.replied(desk, sent, status),
-            // we place no changes and keep no registrations of our own
+            Event::Changed {
+                call,
+                result: Ok(Some(answer)),
+            } => self.answer_of_change(desk, call, &answer),
+            // we place no changes of our own and keep no registrations of our own
             _ => {}
         }
     }
@@ -122,6 +129,13 @@ impl Focus {
             self.end(desk, key, Why::Cleared);
         }
         known
+    }
+
+    /// A leg is none of ours any more.
+    fn forget(&mut self, leg: &Leg) {
+        self.legs.remove(&leg.call);
+        self.members.remove(&leg.member);
+        self.connected.remove(&leg.member);
     }
 
     /// No new calls from now on.

@@ -4,9 +4,11 @@ mod answering;
 mod anything;
 mod clinic;
 mod conference;
+mod crossing;
 mod hostile;
 mod leaving;
 mod logging_in;
+mod messages;
 mod plane;
 
 use clinic::Clinic;

@@ -316,6 +316,12 @@ impl Agent {
         Some(response)
     }
 
+    /// Our description in force.
+    #[must_use]
+    pub fn local_description(&self, call: CallId) -> Option<&str> {
+        self.calls.get(call.0)?.local.as_deref()
+    }
+
     pub(super) fn move_call_to(&mut self, call: CallId, flow: Flow) -> Result<(), Refused> {
         if !self.wire.is_open(flow) {
             return Err(Refused::Closed);

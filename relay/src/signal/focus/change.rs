@@ -24,20 +24,45 @@ impl Focus {
             .get(&call)
             .and_then(|key| self.rooms.get(key))
             .and_then(|room| room.legs().find(|leg| leg.call == call));
-        let answer = match (leg, offer) {
+        let said = match (leg, offer) {
             (Some(leg), Some(offer)) => Sdp::parse(offer)
                 .map_err(|bad| Refusal(bad.to_string()))
-                .and_then(|offer| desk.media.renegotiate(leg.member, &offer)),
-            // an offer of ours within a call: the media plane makes none
-            _ => Err(Refusal("an offer is needed".to_owned())),
+                .and_then(|offer| desk.media.renegotiate(leg.member, &offer))
+                .map(|answer| answer.to_string()),
+            // an offer is wanted (RFC 3261 section 14.2): what is in force, to be changed by the
+            // answer; the DTLS role may stay in it as it is (RFC 8842 section 5.5)
+            (Some(_), None) => desk
+                .agent
+                .local_description(call)
+                .map(str::to_owned)
+                .ok_or_else(|| Refusal("nothing is agreed yet".to_owned())),
+            (None, _) => Err(Refusal("this call is over".to_owned())),
         };
-        let _ = match answer {
-            Ok(answer) => desk.agent.answer_change(desk.now, call, answer.to_string()),
+        let _ = match said {
+            Ok(said) => desk.agent.answer_change(desk.now, call, said),
             Err(refusal) => {
                 tracing::info!(%refusal, "a change cannot be made");
                 desk.agent.refuse_change(desk.now, call, Status(488))
             }
         };
+    }
+
+    /// The answer to an offer that the peer asked for. What it says of the peer is all that matters,
+    /// so the media plane reads it as it reads an offer.
+    pub(super) fn answer_of_change(&mut self, desk: &mut Desk<'_>, call: CallId, answer: &str) {
+        let Some(room) = self.legs.get(&call).and_then(|key| self.rooms.get(key)) else {
+            return;
+        };
+        let Some(leg) = room.legs().find(|leg| leg.call == call) else {
+            return;
+        };
+        let read = Sdp::parse(answer)
+            .map_err(|bad| Refusal(bad.to_string()))
+            .and_then(|answer| desk.media.renegotiate(leg.member, &answer));
+        if let Err(refusal) = read {
+            // nothing was changed: the call goes on as it was
+            tracing::info!(%refusal, "an answer to a change cannot be used");
+        }
     }
 
     /// A request within a call.

@@ -73,8 +73,7 @@ impl Focus {
             return;
         };
         for leg in room.legs() {
-            self.legs.remove(&leg.call);
-            self.members.remove(&leg.member);
+            self.forget(leg);
         }
         self.passed.retain(|_, (of, _)| *of != key);
         desk.media.close_room(room.media);

@@ -1,7 +1,7 @@
 //! Sockets and media paths that go away, and come back.
 
 use clinicall_sip::{
-    Time,
+    Millis, Time,
     agent::{CallId, Flow},
 };
 
@@ -12,6 +12,10 @@ use super::{
     room::{Key, Phase},
 };
 use crate::{media::MemberId, signal::Closing};
+
+/// A path that never was gets so many times the patience of one that was lost: a browser tries UDP
+/// for seconds before TCP.
+const NEVER: u64 = 3;
 
 impl Focus {
     /// A socket is gone. While it rings that ends its part at once; a call that was answered waits
@@ -86,6 +90,9 @@ impl Focus {
     }
 
     pub fn media_connected(&mut self, member: MemberId) {
+        if self.members.contains_key(&member) {
+            self.connected.insert(member);
+        }
         let room = self
             .members
             .get(&member)
@@ -93,6 +100,20 @@ impl Focus {
         for leg in room.into_iter().flat_map(|room| room.legs_mut()) {
             if leg.member == member {
                 leg.silent = None;
+            }
+        }
+    }
+
+    /// The call is answered: media paths that are not there yet have so long to come.
+    pub(super) fn expect_media(&mut self, desk: &Desk<'_>, key: Key) {
+        let until = desk.now + Millis(desk.settings.grace.0 * NEVER);
+        let (Some(room), connected) = (self.rooms.get_mut(&key), &self.connected) else {
+            return;
+        };
+        for leg in room.legs_mut() {
+            if !connected.contains(&leg.member) {
+                leg.silent = Some(until);
+                self.alarms.insert((until, key));
             }
         }
     }

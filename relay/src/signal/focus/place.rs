@@ -56,11 +56,16 @@ impl Focus {
         if self.draining || self.rooms.len() >= desk.settings.calls {
             return Err(refuse(503).with("Retry-After", "5"));
         }
+        let callee = callee(desk, &invite.uri)?;
+        let offer = offer(desk, invite)?;
+        if let Some(key) = self.crossed(&user, flow, &callee, &invite.uri)
+            && let Some(offer) = &offer
+        {
+            return self.meet(desk, key, call, flow, user, offer);
+        }
         if self.calls_of(&user) >= desk.settings.calls_per_user {
             return Err(refuse(503).with("Retry-After", "5"));
         }
-        let callee = callee(desk, &invite.uri)?;
-        let offer = offer(desk, invite)?;
         let bindings = reachable(desk, &callee, flow, &invite.uri);
         if bindings.is_empty() {
             return Err(refuse(480));

@@ -6,7 +6,7 @@ use super::{
     Desk, Focus,
     ending::{Why, reason},
     fork::Verdict,
-    room::{Key, Phase},
+    room::{Key, Leg, Phase},
 };
 use crate::{
     media::{MemberId, Refusal},
@@ -138,6 +138,17 @@ impl Focus {
             return;
         }
         let winner = ringing.forks.swap_remove(at).leg;
+        self.talk(desk, key, winner);
+    }
+
+    /// From now on the caller and `winner` talk; whatever still rings for this call stops.
+    pub(super) fn talk(&mut self, desk: &mut Desk<'_>, key: Key, winner: Leg) {
+        let Some(room) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        let Phase::Ringing(ringing) = &mut room.phase else {
+            return;
+        };
         let losers = std::mem::take(&mut ringing.forks);
         let (caller, unsent) = (room.caller.call, room.unsent.take());
         desk.media.admit(room.caller.member);
@@ -152,8 +163,7 @@ impl Focus {
         room.answered = Some(desk.now);
         room.phase = Phase::Talking(winner);
         for fork in losers {
-            self.legs.remove(&fork.leg.call);
-            self.members.remove(&fork.leg.member);
+            self.forget(&fork.leg);
             desk.media.leave(fork.leg.member);
             let _ = desk
                 .agent
@@ -165,8 +175,9 @@ impl Focus {
             .is_err()
         {
             // the caller gave up in this very moment
-            self.end(desk, key, Why::CallerGone);
+            return self.end(desk, key, Why::CallerGone);
         }
+        self.expect_media(desk, key);
     }
 
     /// One socket will not answer. When it was the last one, the caller hears the best of it.
@@ -187,17 +198,16 @@ impl Focus {
             return;
         };
         let fork = ringing.forks.swap_remove(at);
-        self.legs.remove(&call);
-        self.members.remove(&fork.leg.member);
-        desk.media.leave(fork.leg.member);
         let best = match ringing.best.take() {
             Some(best) => best.or_better(verdict),
             None => verdict,
         };
-        if ringing.forks.is_empty() || best.is_for_all() {
+        let over = ringing.forks.is_empty() || best.is_for_all();
+        ringing.best = Some(best.clone());
+        self.forget(&fork.leg);
+        desk.media.leave(fork.leg.member);
+        if over {
             self.end(desk, key, Why::Refused(best));
-        } else {
-            ringing.best = Some(best);
         }
     }
 }

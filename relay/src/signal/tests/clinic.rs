@@ -1,6 +1,11 @@
 //! A relay, telephones and a network that takes 20 ms each way, on virtual time.
 
-use std::{collections::VecDeque, fmt::Write as _, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt::Write as _,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use clinicall_sip::{
     Agent, Headers, Message, Method, Millis, Output, Status, Time, Uri,
@@ -11,6 +16,7 @@ use clinicall_sip::{
 use super::plane::{Plane, sdp};
 use crate::{
     config::{self, Config, User},
+    media::{self, MemberId},
     metrics::Metrics,
     signal::{Closing, Exchange, News, Out, Settings, users::Users},
 };
@@ -24,6 +30,9 @@ pub(super) struct Clinic {
     pub metrics: Arc<Metrics>,
     pub phones: Vec<Phone>,
     pub news: Vec<News>,
+    /// Whether media paths come up.
+    pub media: bool,
+    connected: BTreeSet<MemberId>,
     network: VecDeque<Frame>,
     ladder: String,
     flows: u64,
@@ -99,6 +108,8 @@ impl Clinic {
             metrics,
             phones: Vec::new(),
             news: Vec::new(),
+            media: true,
+            connected: BTreeSet::new(),
             network: VecDeque::new(),
             ladder: String::new(),
             flows: 0,
@@ -341,6 +352,14 @@ impl Clinic {
                 }
             }
         }
+        if self.media {
+            for member in self.plane.members() {
+                if self.connected.insert(member) {
+                    let event = media::Event::Connected { member };
+                    self.exchange.media(self.now, event);
+                }
+            }
+        }
         while let Some(out) = self.exchange.poll() {
             match out {
                 Out::Send { flow, bytes } => {
@@ -468,6 +487,14 @@ impl Phone {
                 self.asked = Some(pending);
                 let body = String::from_utf8_lossy(&request.body).into_owned();
                 format!("{} {body}", request.method.as_str())
+            }
+            Event::Asked {
+                pending, request, ..
+            } => {
+                self.asked = Some(pending);
+                let from = request.headers.from().expect("From was checked").uri.user;
+                let body = String::from_utf8_lossy(&request.body);
+                format!("asked {} by {from}: {body}", request.method.as_str())
             }
             Event::Replied { status, .. } => format!("replied {}", status.0),
             Event::Registered { .. } => "registered".to_owned(),

@@ -190,3 +190,31 @@ fn a_relay_that_stops_says_so() {
     );
     clinic.assert_empty();
 }
+
+#[test]
+fn a_call_whose_media_never_comes_is_ended_with_a_reason() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    clinic.media = false;
+    clinic.talk(patient, doctor);
+    clinic.run_for(Millis::from_secs(29));
+    assert!(clinic.seen(doctor).is_empty(), "TCP may yet come");
+    clinic.run_for(Millis::from_secs(2));
+    for phone in [patient, doctor] {
+        assert_eq!(
+            clinic.seen(phone),
+            ["Hangup by Remote 408 Media connection lost"]
+        );
+    }
+    clinic.assert_empty();
+}
+
+#[test]
+fn media_that_comes_late_is_welcome() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    clinic.media = false;
+    clinic.talk(patient, doctor);
+    clinic.run_for(Millis::from_secs(25));
+    clinic.media = true;
+    clinic.run_for(Millis::from_secs(300));
+    assert!(clinic.seen(doctor).is_empty() && clinic.seen(patient).is_empty());
+}
