@@ -1,5 +1,6 @@
 //! The command line.
 
+mod desk;
 mod token;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -11,9 +12,8 @@ use crate::{
     log,
     server::Server,
     shutdown,
-    signal::users::{Keys, User},
-    store::{Store, users},
 };
+use desk::{EventsCommand, UserCommand};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -48,23 +48,27 @@ enum Command {
     },
     Token(token::Token),
     ApiKey(token::ApiKey),
+    /// Copy the store into a new file, while the relay runs or not
+    Backup {
+        file: PathBuf,
+        /// The configuration file, for `store.path`
+        #[arg(long, env = "CLINICALL_CONFIG")]
+        config: PathBuf,
+    },
+    /// Print what happens in the relay, a line of JSON for each event
+    #[command(args_conflicts_with_subcommands = true)]
+    Events {
+        #[command(subcommand)]
+        command: Option<EventsCommand>,
+        /// Begin after the event with this id; without it with what happens next
+        #[arg(long)]
+        after: Option<u64>,
+        /// The configuration file, for `store.path`
+        #[arg(long, env = "CLINICALL_CONFIG", global = true)]
+        config: Option<PathBuf>,
+    },
     /// Print the version
     Version,
-}
-
-#[derive(Debug, Subcommand)]
-enum UserCommand {
-    /// Add a user, or give an existing one a new password; it is read from standard input
-    Add {
-        id: String,
-        /// Shown to those who are called; the id unless given
-        #[arg(long)]
-        name: Option<String>,
-    },
-    /// Remove a user
-    Remove { id: String },
-    /// List the users' ids and names
-    List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -93,6 +97,15 @@ pub fn main() -> ExitCode {
         Command::User { command, config } => command.run(&config),
         Command::Token(token) => token.make().and_then(|token| print(&token)),
         Command::ApiKey(key) => key.make().and_then(|key| print(&key)),
+        Command::Backup { file, config } => desk::backup(&config, file),
+        Command::Events {
+            command,
+            after,
+            config,
+        } => match config {
+            Some(config) => desk::events(&config, command, after),
+            None => Err(anyhow::anyhow!("`--config` is missing")),
+        },
         Command::Version => print(&format!("clinicall {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match done {
@@ -145,56 +158,6 @@ impl Run {
         }
         Ok(config)
     }
-}
-
-impl UserCommand {
-    fn run(self, config: &std::path::Path) -> anyhow::Result<()> {
-        let config = Config::load(config, false)?;
-        let Some(path) = &config.store.path else {
-            anyhow::bail!(
-                "`store.path` is not set\n\
-                 hint: users of the configuration file are edited there; for a store, write \
-                 `[store]` and `path = \"/var/lib/clinicall/clinicall.redb\"`"
-            );
-        };
-        let store = Store::open(Some(path))?;
-        match self {
-            Self::Add { id, name } => {
-                anyhow::ensure!(
-                    config::is_user_id(&id),
-                    "`{id}` is not an id\nhint: take 1 to 64 letters, digits, `.`, `-` or `_`"
-                );
-                let password = password()?;
-                let keys = Keys::derive(&id, config.realm(), &password);
-                let name = name.unwrap_or_else(|| id.clone());
-                let user = User { id, name, keys };
-                store.write_blocking(move |changes| users::put(changes, &user))?;
-            }
-            Self::Remove { id } => {
-                let gone = id.clone();
-                let was = store.write_blocking(move |changes| users::remove(changes, &gone))?;
-                anyhow::ensure!(was, "there is no user `{id}` in the store");
-            }
-            Self::List => {
-                for user in store.read(|view| users::all(view))? {
-                    print(&format!("{}\t{}\n", user.id, user.name))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One line of standard input.
-fn password() -> anyhow::Result<String> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    anyhow::ensure!(
-        !password.is_empty(),
-        "the password is empty\nhint: write it on one line"
-    );
-    Ok(password.to_owned())
 }
 
 fn check_config(file: &std::path::Path, dev: bool) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 
 mod check;
 mod cometql;
+mod events;
 mod login;
 mod login_check;
 mod problem;
@@ -18,6 +19,7 @@ use std::{
 
 pub use check::is_user_id;
 pub use cometql::CometQl;
+pub use events::{Events, Webhook};
 pub use login::{ApiKey, Issuer, Login, WebhookForm};
 pub use login_check::{API_RIGHTS, OWN_ISSUER};
 pub use problem::Problem;
@@ -43,6 +45,8 @@ section! {
         pub log: Log = Log::default(),
         pub issuer: Vec<Issuer> = Vec::new(),
         pub api_key: Vec<ApiKey> = Vec::new(),
+        pub events: Events = Events::default(),
+        pub webhook: Vec<Webhook> = Vec::new(),
         pub user: Vec<User> = Vec::new(),
     }
 }
@@ -145,9 +149,11 @@ section! {
 }
 
 section! {
-    /// The embedded store, for users added with `clinicall user add`.
+    /// The embedded store: users added with `clinicall user add`, their keys, messages that wait,
+    /// the history of pipes, events for webhooks.
     pub struct Store {
-        /// The file; without it users come from this configuration alone.
+        /// The file; without it all of that is forgotten when the relay stops. The command line
+        /// reaches a running relay through a socket beside it, ending in `.sock`.
         pub path: Option<PathBuf> = None => r#""/var/lib/clinicall/clinicall.redb""#,
     }
 }

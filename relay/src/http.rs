@@ -24,6 +24,7 @@ use crate::{
     auth::{Auth, api::ApiKeys},
     backend::Backend,
     config::Config,
+    events::Events,
     metrics::Metrics,
     signal::{self, MediaPlane},
     store::Store,
@@ -43,6 +44,7 @@ pub struct App {
     /// What the clinic's own programs may ask for.
     pub backend: Backend,
     pub api_keys: ApiKeys,
+    pub events: Events,
     /// WebSockets by address.
     pub sockets: Peers,
 }

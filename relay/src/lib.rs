@@ -5,12 +5,14 @@
 //! asks [`media`] for descriptions. Everything worth testing is reachable without a process:
 //! [`server::Server`] is the whole relay as a value.
 
+pub mod admin;
 pub mod auth;
 pub mod backend;
 pub mod cli;
 pub mod comet;
 pub mod cometql;
 pub mod config;
+pub mod events;
 pub mod http;
 pub mod log;
 pub mod media;
@@ -19,4 +21,5 @@ pub mod server;
 pub mod shutdown;
 pub mod signal;
 pub mod store;
+pub mod webhook;
 pub mod ws;

@@ -73,6 +73,16 @@ metrics! {
     counter cometql_connections_total,
     /// Statements executed on the CometQL port
     counter cometql_statements_total,
+    /// Events kept for streams and webhooks
+    counter events_total,
+    /// Events that could not be written to the store
+    counter events_lost_total,
+    /// Events that webhooks took
+    counter webhook_delivered_total,
+    /// Deliveries to webhooks that failed and are tried again
+    counter webhook_failed_total,
+    /// Deliveries to webhooks that were given up
+    counter webhook_dead_total,
 }
 
 /// How calls end, as `/metrics` labels them.

@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
+    admin::{self, Desk},
     auth::{Auth, api::ApiKeys},
     backend::{self, Backend},
     comet, cometql,
     config::Config,
+    events::{Event, Events},
     http::{
         self, App,
         listener::{Listener, Tls},
@@ -19,6 +21,7 @@ use crate::{
     metrics::Metrics,
     signal::{self, Exchange, MediaPlane, Note, Settings, users::Users},
     store::{self, Store},
+    webhook::{self, Filter},
 };
 
 /// A running relay.
@@ -44,11 +47,25 @@ impl Server {
             .await
             .with_context(|| format!("cannot listen on `http.listen` {}", config.http.listen))?;
         let http = tcp.local_addr()?;
-        let (plane, events) = Media::start(media_config(&config, http))
+        let store = Store::open(config.store.path.as_deref())?;
+        let hooks: Vec<_> = config.webhook.iter().map(Filter::of).collect();
+        let keep = config.events.keep;
+        let events = Events::start(store.clone(), keep, hooks.clone(), metrics.clone());
+        webhook::start(&config.webhook, &store, &events, &metrics);
+        if let Some(path) = &config.store.path {
+            let desk = Desk {
+                store: store.clone(),
+                events: Some(events.clone()),
+                hooks,
+            };
+            if let Err(error) = admin::start(desk, path) {
+                tracing::warn!(%error, "no admin socket: `clinicall user` cannot reach this relay");
+            }
+        }
+        let (plane, media_events) = Media::start(media_config(&config, http))
             .with_context(|| format!("cannot bind media to {}", config.media.bind))?;
         let media: Arc<dyn MediaPlane> = Arc::new(plane);
 
-        let store = Store::open(config.store.path.as_deref())?;
         let auth = Auth::open(&config, &store).await?;
 
         let exchange = Exchange::new(
@@ -58,12 +75,17 @@ impl Server {
             metrics.clone(),
             seed()?,
         );
-        let signal = signal::Handle::start(exchange, metrics.clone(), |_| {});
+        let teller = events.clone();
+        let signal = signal::Handle::start(exchange, metrics.clone(), move |news| {
+            if let Some(event) = Event::of(&news) {
+                teller.emit(event);
+            }
+        });
         let ear = signal.clone();
         std::thread::Builder::new()
             .name("media-events".to_owned())
             .spawn(move || {
-                while let Ok(event) = events.recv() {
+                while let Ok(event) = media_events.recv() {
                     if ear.tell_blocking(Note::Media(event)).is_err() {
                         return;
                     }
@@ -99,6 +121,7 @@ impl Server {
             store,
             auth,
             backend,
+            events,
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);

@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod backup;
 mod changes;
 pub mod engine;
 mod file;
@@ -33,6 +34,7 @@ pub mod conference;
 pub mod idempotency;
 pub mod last_seen;
 pub mod messages;
+pub mod outbox;
 pub mod pipes;
 pub mod revoked;
 pub mod user_data;
@@ -166,6 +168,12 @@ impl Store {
             Ok(())
         })?;
         seen.ok_or(StoreError::Closed)
+    }
+
+    /// Writes what is committed now into a new file, while changes go on. Blocks for as long as it
+    /// takes. Returns how many rows there were.
+    pub fn backup(&self, to: &Path) -> Result<u64, StoreError> {
+        backup::copy(&*self.inner.engine, to)
     }
 
     /// A random number made with the file, below 2^53 so that JavaScript can hold it: offsets of

@@ -12,6 +12,7 @@ impl Config {
         self.check_calls()?;
         self.check_login(dev)?;
         self.check_cometql(dev)?;
+        super::events::check(&self.webhook)?;
         self.check_users(dev)
     }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    ApiKey, Calls, CometQl, Config, Http, Issuer, Key, Limits, Log, Login, Media, Store, User,
+    ApiKey, Calls, CometQl, Config, Events, Http, Issuer, Key, Limits, Log, Login, Media, Store,
+    User, Webhook,
 };
 
 /// Every key with its manual and its default. Keys that are empty by default stand there as a
@@ -23,6 +24,7 @@ pub fn template() -> String {
         ("login", Login::ABOUT, Login::KEYS),
         ("cometql", CometQl::ABOUT, CometQl::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
+        ("events", Events::ABOUT, Events::KEYS),
     ] {
         let empty = toml::Table::new();
         let values = defaults.get(name).and_then(toml::Value::as_table);
@@ -37,6 +39,7 @@ pub fn template() -> String {
     for (title, about, keys) in [
         ("# [[issuer]]", Issuer::ABOUT, Issuer::KEYS),
         ("# [[api_key]]", ApiKey::ABOUT, ApiKey::KEYS),
+        ("# [[webhook]]", Webhook::ABOUT, Webhook::KEYS),
         ("# [[user]]", User::ABOUT, User::KEYS),
     ] {
         section(&mut page, Some(title), about, keys, &toml::Table::new());

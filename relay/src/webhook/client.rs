@@ -1,0 +1,199 @@
+//! One POST: the connection, the deadline, and what an answer may cost.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{StatusCode, header::HeaderMap};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+/// Of an answer's body nothing is used; this much is read so that the connection can be kept.
+const BODY_READ: usize = 16 << 10;
+
+/// An idle connection is kept this long.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Heads larger than this are refused.
+const HEAD_READ: usize = 32 << 10;
+
+/// Why a webhook was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    #[error("answered {status}")]
+    Status {
+        status: u16,
+        retry_after_ms: Option<u64>,
+    },
+    #[error("did not answer in time")]
+    Timeout,
+    /// `0`: what stands in the way, without the address.
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("has an address that cannot be used")]
+    Address,
+    #[error("{0}")]
+    Store(String),
+    #[error("was too old")]
+    TooOld,
+}
+
+impl Failed {
+    #[must_use]
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Status { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub url: &'a str,
+    pub signature: &'a str,
+    pub kind: &'a str,
+    pub event: u64,
+    /// 1 for the first.
+    pub attempt: u32,
+    pub body: Vec<u8>,
+}
+
+/// Keeps its connections. `None` within: the system has no root certificates.
+#[derive(Clone, Debug)]
+pub struct Client {
+    https: Option<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    plain: legacy::Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new() -> Self {
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(HEAD_READ);
+        let https = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(tokio_rustls::rustls::crypto::ring::default_provider())
+            .inspect_err(
+                |error| tracing::error!(%error, "no root certificates: https webhooks fail"),
+            )
+            .ok()
+            .map(|roots| builder.build(roots.https_only().enable_http1().build()));
+        Self {
+            https,
+            plain: builder.build(HttpConnector::new()),
+        }
+    }
+
+    /// `Ok`: a 2xx came within `timeout`. A redirect is a failure like any other status.
+    pub async fn post(&self, request: Request<'_>, timeout: Duration) -> Result<(), Failed> {
+        let exchange = self.exchange(request);
+        let answered = tokio::time::timeout(timeout, exchange).await;
+        answered.unwrap_or(Err(Failed::Timeout))
+    }
+
+    async fn exchange(&self, request: Request<'_>) -> Result<(), Failed> {
+        let secure = request.url.starts_with("https://");
+        let request = hyper::Request::post(request.url)
+            .header("content-type", "application/json")
+            .header(
+                "user-agent",
+                concat!("clinicall/", env!("CARGO_PKG_VERSION")),
+            )
+            .header("clinicall-signature", request.signature)
+            .header("clinicall-event", request.kind)
+            .header("clinicall-event-id", request.event)
+            .header("clinicall-attempt", request.attempt)
+            .body(Full::new(Bytes::from(request.body)))
+            .map_err(|_| Failed::Address)?;
+        let answer = match (&self.https, secure) {
+            (Some(https), true) => https.request(request).await,
+            (None, true) => {
+                return Err(Failed::Unreachable("no root certificates".to_owned()));
+            }
+            (_, false) => self.plain.request(request).await,
+        };
+        let answer = answer.map_err(|error| Failed::Unreachable(root_cause(&error)))?;
+        let (head, mut body) = answer.into_parts();
+        // the status decides; what follows is read for the connection's sake, and only so much
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > BODY_READ {
+                break;
+            }
+        }
+        judge(head.status, &head.headers)
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a status means for a delivery.
+pub fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failed> {
+    if status.is_success() {
+        return Ok(());
+    }
+    // in seconds; the form with a date is not worth a calendar (RFC 9110 section 10.2.3)
+    let seconds = headers
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    Err(Failed::Status {
+        status: status.as_u16(),
+        retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
+    })
+}
+
+/// Scheme, host and port: user names, paths and queries may hold secrets.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host = authority.rsplit('@').next().unwrap_or("");
+    format!("{scheme}://{host}")
+}
+
+/// The innermost of an error's reasons: "connection refused" and not "client error (Connect)".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        assert_eq!(
+            shown("https://user:pass@clinic.example:8443/hook?token=1"),
+            "https://clinic.example:8443"
+        );
+        assert_eq!(shown("http://[::1]:80?x"), "http://[::1]:80");
+    }
+
+    #[test]
+    fn a_redirect_is_not_an_acceptance() {
+        let mut headers = HeaderMap::new();
+        headers.insert("location", "http://169.254.169.254/".parse().unwrap());
+        headers.insert("retry-after", "7".parse().unwrap());
+        let failed = Failed::Status {
+            status: 302,
+            retry_after_ms: Some(7000),
+        };
+        assert_eq!(judge(StatusCode::FOUND, &headers), Err(failed));
+        assert_eq!(judge(StatusCode::NO_CONTENT, &headers), Ok(()));
+    }
+}
