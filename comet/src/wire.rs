@@ -7,7 +7,7 @@
 //! page   {"do":"hello","page":"4f1c...","token":"eyJ..."}        /comet only needs the login
 //! relay  {"welcome":"2"}                                        the user; null: nobody known
 //! page   {"do":"listen","id":1,"pipes":{"msg":"71-4","web_visit":null}}
-//! relay  {"re":1,"pipes":{"msg":"71-6","web_visit":"9-120"},"gaps":[],"refused":{}}
+//! relay  {"re":1,"pipes":{"msg":"71-4","web_visit":"9-120"},"gaps":[],"refused":{},"missed":2}
 //! relay  {"pipe":"msg","event":"note","at":1795000000000,"pos":"71-5","data":"..."}    and so on
 //! page   {"do":"ack","pos":"71-6"}
 //! page   {"do":"publish","id":2,"pipe":"web_visit","event":"said","data":{"text":"hello"}}
@@ -172,11 +172,13 @@ pub enum Answer {
     },
     Listening {
         id: u32,
-        /// Where each pipe stands; what the reader lacks up to there follows.
+        /// Where each pipe's messages begin for this reader: those after that follow.
         pipes: Vec<(String, Position)>,
         /// Pipes of which something is lost for this reader.
         gaps: Vec<String>,
         refused: Vec<(String, Problem)>,
+        /// How many messages follow at once, of all these pipes.
+        missed: usize,
     },
     Published {
         id: u32,
@@ -391,6 +393,7 @@ impl Answer {
                 pipes,
                 gaps,
                 refused,
+                missed,
             } => {
                 number(&mut out, u64::from(*id));
                 out.push_str(",\"pipes\":");
@@ -399,8 +402,10 @@ impl Answer {
                 array(&mut out, gaps, |out, pipe| json::write_string(out, pipe));
                 out.push_str(",\"refused\":");
                 object(&mut out, refused, |out, why| {
-                    json::write_string(out, why.as_str())
+                    json::write_string(out, why.as_str());
                 });
+                out.push_str(",\"missed\":");
+                number(&mut out, *missed as u64);
             }
             Self::Published {
                 id,
@@ -628,6 +633,7 @@ mod tests {
                 pipes: vec![("msg".into(), position)],
                 gaps: vec!["web_a".into()],
                 refused: vec![("private_a".into(), Problem::LoginFirst)],
+                missed: 1,
             },
             Answer::Published {
                 id: 1,
