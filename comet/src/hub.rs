@@ -304,10 +304,11 @@ impl<L: Line> Hub<L> {
         self.settle(now);
     }
 
-    /// Ends everything: the relay stops. The pages will come back to its successor.
-    pub fn stop(&mut self) {
-        for (_, seat) in self.seats.drain() {
-            seat.line.close(Why::Stopping);
+    /// Ends all connections; the pages may come back.
+    pub fn close_all(&mut self, now: u64, why: Why) {
+        let all: Vec<_> = self.seats.keys().copied().collect();
+        for id in all {
+            self.end(now, id, Ended::Lost, why);
         }
     }
 

@@ -6,16 +6,34 @@
 //!
 //! Every transport goes through [`Handle::open`]: our own wire, CppComet's, event streams.
 
+pub mod flows;
+mod keep;
+mod line;
 mod session;
+mod task;
+pub mod transport;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 pub use clinicall_comet::{
     Body, Message, MessageId, Position,
+    hub::{Out, Visitor},
     wire::{Answer, Problem, Request, Seen, Why},
 };
-pub use session::{Out, Session};
-use tokio::sync::{mpsc, oneshot};
+use clinicall_comet::{
+    hub::{Draft, Limits},
+    is_event, is_pipe,
+};
+pub use session::Session;
+use task::{Note, Task};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::{
+    auth::{Revoked, TokenId},
+    config::{self, Config},
+    metrics::Metrics,
+    store::{Store, StoreError},
+};
 
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,19 +69,6 @@ pub struct Published {
     pub listeners: usize,
 }
 
-/// Who a connection belongs to, and what is known about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Visitor {
-    /// `None`: nobody is logged in there.
-    pub user: Option<String>,
-    /// Random, and the same as long as the page lives, whatever becomes of its sockets.
-    pub page: String,
-    pub agent: String,
-    pub address: Option<IpAddr>,
-    pub origin: String,
-    pub language: String,
-}
-
 /// Someone who listens to a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -88,67 +93,152 @@ pub struct Queued {
 }
 
 /// A connection in the making.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewSession {
     pub visitor: Visitor,
-    /// Frames that may wait for this reader before it is dropped.
-    pub queue: usize,
+    /// When it ends because its login does, unix seconds.
+    pub expires: Option<u64>,
+    /// What it was logged in with; it ends when that is revoked.
+    pub token: Option<TokenId>,
+    /// Things that may wait for this reader before it is dropped; `comet.queue` unless given.
+    pub queue: Option<usize>,
 }
 
-/// Something for the comet task to do; the answer is dropped when it cannot.
-#[derive(Debug)]
-#[allow(dead_code)]
-enum Note {
-    Send(
-        String,
-        String,
-        Body,
-        oneshot::Sender<Result<Sent, CometError>>,
-    ),
-    Publish {
-        pipe: String,
-        event: String,
-        body: Body,
-        from: Option<String>,
-        done: oneshot::Sender<Result<Published, CometError>>,
+impl NewSession {
+    fn of(visitor: Visitor, entry: transport::Entry) -> Self {
+        Self {
+            visitor,
+            expires: entry.expires,
+            token: entry.token,
+            queue: None,
+        }
+    }
+}
+
+/// What others may want to know. Told on the comet task: do not block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Online {
+        user: String,
     },
-    History(String, usize, oneshot::Sender<Vec<std::sync::Arc<Message>>>),
-    HistoryLength(String, oneshot::Sender<usize>),
-    SetHistory(String, usize, oneshot::Sender<Result<(), CometError>>),
-    ClearHistory(String, oneshot::Sender<Result<(), CometError>>),
-    Listeners(String, oneshot::Sender<usize>),
-    InPipe(String, oneshot::Sender<Vec<Listener>>),
-    Online(oneshot::Sender<BTreeSet<String>>),
-    Seen(Vec<String>, oneshot::Sender<Vec<Seen>>),
-    Queued(String, oneshot::Sender<Vec<Queued>>),
-    Clear(String, oneshot::Sender<Result<usize, CometError>>),
-    CloseUser(String, Why),
-    Open(NewSession, oneshot::Sender<Result<Session, Why>>),
+    Offline {
+        user: String,
+    },
+    /// Nobody fetched it in time.
+    Undelivered {
+        user: String,
+        id: MessageId,
+        event: String,
+    },
+}
+
+/// How the task behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    /// Things that wait for one reader before it is too slow.
+    pub queue: usize,
+    /// Private messages that wait for one user.
+    pub queued_messages: usize,
+    /// How long they do, in milliseconds.
+    pub keep: u64,
+}
+
+impl Settings {
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        let comet = &config.comet;
+        Self {
+            limits: Limits {
+                window: comet.window_seconds * 1_000,
+                sessions_per_user: comet.sessions_per_user,
+                pipes_per_session: comet.pipes_per_session,
+                publishes_per_second: comet.publishes_per_second,
+                ..Limits::default()
+            },
+            queue: comet.queue,
+            queued_messages: comet.queued_messages,
+            keep: comet.keep_hours * 3_600_000,
+        }
+    }
+}
+
+impl Listener {
+    fn of(visitor: &Visitor) -> Self {
+        let visitor = visitor.clone();
+        Self {
+            user: visitor.user,
+            uuid: visitor.page,
+            agent: visitor.agent,
+            ip: visitor.address,
+            origin: visitor.origin,
+            language: visitor.language,
+        }
+    }
+}
+
+impl From<StoreError> for CometError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => Self::QueueFull,
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 /// How others reach the comet task; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
     mailbox: mpsc::Sender<Note>,
+    flows: flows::Flows,
 }
 
 /// Notes that wait for the task; whoever sends waits for room.
 const MAILBOX: usize = 4_096;
 
+/// The longest history of a pipe.
+const MAX_HISTORY: usize = 1_000;
+
 impl Handle {
-    /// Starts the task.
+    /// Starts the task. `tell` hears who comes and goes.
     #[must_use]
-    pub fn start() -> Self {
-        let (mailbox, mut notes) = mpsc::channel(MAILBOX);
-        tokio::spawn(async move { while notes.recv().await.is_some() {} });
-        Self { mailbox }
+    pub fn start(
+        store: Store,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        tell: impl FnMut(Presence) + Send + 'static,
+    ) -> Self {
+        let (mailbox, notes) = mpsc::channel(MAILBOX);
+        let task = Task::new(
+            store,
+            settings,
+            metrics,
+            mailbox.downgrade(),
+            Box::new(tell),
+        );
+        tokio::spawn(task.run(notes));
+        Self {
+            mailbox,
+            flows: flows::Flows::default(),
+        }
+    }
+
+    /// Who is logged in on the phones' own sockets.
+    #[must_use]
+    pub fn flows(&self) -> &flows::Flows {
+        &self.flows
     }
 
     /// Sends to all of the user's connections; kept on disk before this returns, until one of them
     /// has it.
     pub async fn send(&self, user: &str, event: &str, body: Body) -> Result<Sent, CometError> {
+        if !config::is_user_id(user) {
+            let why = "is 1 to 64 letters, digits, `.`, `-` and `_`";
+            return Err(CometError::Invalid { field: "user", why });
+        }
+        check_event(event)?;
         let (user, event) = (user.to_owned(), event.to_owned());
-        self.ask(|done| Note::Send(user, event, body, done)).await?
+        self.ask(|done| Note::Send(user, event, body, done)).await
     }
 
     /// Publishes into any pipe, as the clinic's back end may. `from`: the user to name as sender.
@@ -159,24 +249,14 @@ impl Handle {
         body: Body,
         from: Option<&str>,
     ) -> Result<Published, CometError> {
-        let (pipe, event) = (pipe.to_owned(), event.to_owned());
-        let from = from.map(str::to_owned);
-        self.ask(|done| Note::Publish {
-            pipe,
-            event,
-            body,
-            from,
-            done,
-        })
-        .await?
+        check_pipe(pipe)?;
+        check_event(event)?;
+        let draft = Draft::new(pipe, event, body, from);
+        self.ask(|done| Note::Publish(draft, done)).await
     }
 
     /// The last messages of a pipe, oldest first.
-    pub async fn history(
-        &self,
-        pipe: &str,
-        limit: usize,
-    ) -> Result<Vec<std::sync::Arc<Message>>, CometError> {
+    pub async fn history(&self, pipe: &str, limit: usize) -> Result<Vec<Arc<Message>>, CometError> {
         let pipe = pipe.to_owned();
         self.ask(|done| Note::History(pipe, limit, done)).await
     }
@@ -187,17 +267,24 @@ impl Handle {
         self.ask(|done| Note::HistoryLength(pipe, done)).await
     }
 
-    /// Keeps that many messages of a pipe from now on; 0 forgets them.
+    /// Keeps that many messages of a pipe from now on, 1,000 at most; 0 forgets them.
     pub async fn set_history(&self, pipe: &str, length: usize) -> Result<(), CometError> {
+        check_pipe(pipe)?;
+        let (pipe, length) = (pipe.to_owned(), length.min(MAX_HISTORY) as u64);
+        self.ask(|done| Note::SetHistory(pipe, Some(length), done))
+            .await
+    }
+
+    /// Forgets a pipe's messages and its length.
+    pub async fn drop_history(&self, pipe: &str) -> Result<(), CometError> {
         let pipe = pipe.to_owned();
-        self.ask(|done| Note::SetHistory(pipe, length, done))
-            .await?
+        self.ask(|done| Note::SetHistory(pipe, None, done)).await
     }
 
     /// Forgets a pipe's messages; its length stays.
     pub async fn clear_history(&self, pipe: &str) -> Result<(), CometError> {
         let pipe = pipe.to_owned();
-        self.ask(|done| Note::ClearHistory(pipe, done)).await?
+        self.ask(|done| Note::ClearHistory(pipe, done)).await
     }
 
     /// Connections that listen to a pipe.
@@ -231,28 +318,69 @@ impl Handle {
     /// Forgets what waits for a user; returns how many messages that were.
     pub async fn clear(&self, user: &str) -> Result<usize, CometError> {
         let user = user.to_owned();
-        self.ask(|done| Note::Clear(user, done)).await?
+        self.ask(|done| Note::Clear(user, done)).await
     }
 
     /// Ends all of the user's connections.
     pub async fn close_user(&self, user: &str, why: Why) {
-        let _ = self
-            .mailbox
-            .send(Note::CloseUser(user.to_owned(), why))
-            .await;
+        let note = Note::CloseUser(user.to_owned(), why);
+        let _ = self.mailbox.send(note).await;
     }
 
     /// The one door for every transport.
     pub async fn open(&self, session: NewSession) -> Result<Session, Why> {
-        self.ask(|done| Note::Open(session, done))
-            .await
-            .unwrap_or(Err(Why::Stopping))
+        let (done, opened) = oneshot::channel();
+        let note = Note::Open(session, done);
+        self.mailbox.send(note).await.map_err(|_| Why::Stopping)?;
+        opened.await.unwrap_or(Err(Why::Stopping))
     }
 
-    async fn ask<T>(&self, note: impl FnOnce(oneshot::Sender<T>) -> Note) -> Result<T, CometError> {
+    /// Ends connections whose login is taken back.
+    pub fn follow(&self, mut revocations: broadcast::Receiver<Revoked>) {
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            loop {
+                let note = match revocations.recv().await {
+                    Ok(revoked) => Note::Revoked(revoked),
+                    // nobody knows whose: all have to show themselves again
+                    Err(broadcast::error::RecvError::Lagged(_)) => Note::CloseAll(Why::Stopping),
+                    Err(broadcast::error::RecvError::Closed) => return,
+                };
+                if mailbox.send(note).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Everything under way is stored, the pages are told to come back, and the task ends.
+    pub async fn stop(&self) {
+        let _ = self.ask(Note::Stop).await;
+    }
+
+    async fn ask<T>(&self, note: impl FnOnce(task::Done<T>) -> Note) -> Result<T, CometError> {
         let stopped = || CometError::Unavailable("the relay is stopping".to_owned());
         let (done, answer) = oneshot::channel();
         self.mailbox.send(note(done)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn check_pipe(pipe: &str) -> Result<(), CometError> {
+    let why = "is 3 to 64 letters, digits, `_` and `-`";
+    match is_pipe(pipe) {
+        true => Ok(()),
+        false => Err(CometError::Invalid { field: "pipe", why }),
+    }
+}
+
+fn check_event(event: &str) -> Result<(), CometError> {
+    let why = "is up to 64 letters, digits, `.`, `_` and `-`";
+    match is_event(event) {
+        true => Ok(()),
+        false => Err(CometError::Invalid {
+            field: "event",
+            why,
+        }),
     }
 }

@@ -4,6 +4,7 @@
 //! not declared here is refused with its line.
 
 mod check;
+mod comet;
 mod cometql;
 mod events;
 mod login;
@@ -18,6 +19,7 @@ use std::{
 };
 
 pub use check::is_user_id;
+pub use comet::Comet;
 pub use cometql::CometQl;
 pub use events::{Events, Webhook};
 pub use login::{ApiKey, Issuer, Login, WebhookForm};
@@ -42,6 +44,7 @@ section! {
         pub store: Store = Store::default(),
         pub login: Login = Login::default(),
         pub cometql: CometQl = CometQl::default(),
+        pub comet: Comet = Comet::default(),
         pub log: Log = Log::default(),
         pub issuer: Vec<Issuer> = Vec::new(),
         pub api_key: Vec<ApiKey> = Vec::new(),

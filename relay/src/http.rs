@@ -23,6 +23,7 @@ use peers::Peers;
 use crate::{
     auth::{Auth, api::ApiKeys},
     backend::Backend,
+    comet,
     config::Config,
     events::Events,
     metrics::Metrics,
@@ -45,6 +46,7 @@ pub struct App {
     pub backend: Backend,
     pub api_keys: ApiKeys,
     pub events: Events,
+    pub comet: comet::Handle,
     /// WebSockets by address.
     pub sockets: Peers,
 }
@@ -73,6 +75,10 @@ pub fn router(app: App) -> Router {
     let pages = pages::service(&app.config, app.dev);
     Router::new()
         .route("/sip", get(ws::sip))
+        .route(
+            "/comet",
+            get(comet::transport::get).post(comet::transport::post),
+        )
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .route("/demo/users", get(roster))

@@ -67,6 +67,14 @@ metrics! {
     counter sip_sent_total,
     /// SIP messages that nobody was there to receive
     counter sip_undelivered_total,
+    /// Comet connections
+    gauge comet_sessions,
+    /// Messages published to pipes
+    counter comet_published_total,
+    /// Private messages taken
+    counter comet_sent_total,
+    /// Messages handed to connections
+    counter comet_delivered_total,
     /// TCP connections handed to the media workers
     counter ice_tcp_total,
     /// Connections to the CometQL port

@@ -9,7 +9,8 @@ use crate::{
     admin::{self, Desk},
     auth::{Auth, api::ApiKeys},
     backend::{self, Backend},
-    comet, cometql,
+    comet::{self, Presence},
+    cometql,
     config::Config,
     events::{Event, Events},
     http::{
@@ -19,7 +20,7 @@ use crate::{
     },
     media::{self, Media},
     metrics::Metrics,
-    signal::{self, Exchange, MediaPlane, Note, Settings, users::Users},
+    signal::{self, Exchange, MediaPlane, News, Note, Settings, users::Users},
     store::{self, Store},
     webhook::{self, Filter},
 };
@@ -32,6 +33,7 @@ pub struct Server {
     http: SocketAddr,
     cometql: Option<SocketAddr>,
     signal: signal::Handle,
+    comet: comet::Handle,
     media: Arc<dyn MediaPlane>,
     stop_accepting: watch::Sender<bool>,
 }
@@ -67,6 +69,20 @@ impl Server {
         let media: Arc<dyn MediaPlane> = Arc::new(plane);
 
         let auth = Auth::open(&config, &store).await?;
+        let teller = events.clone();
+        let comet = comet::Handle::start(
+            store.clone(),
+            comet::Settings::from_config(&config),
+            metrics.clone(),
+            move |presence| {
+                // who comes and goes is told by signalling
+                if let Presence::Undelivered { user, id, event } = presence {
+                    let id = id.to_string();
+                    teller.emit(Event::MessageUndelivered { user, id, event });
+                }
+            },
+        );
+        comet.follow(auth.revocations());
 
         let exchange = Exchange::new(
             Settings::from_config(&config),
@@ -76,7 +92,11 @@ impl Server {
             seed()?,
         );
         let teller = events.clone();
+        let flows = comet.flows().clone();
         let signal = signal::Handle::start(exchange, metrics.clone(), move |news| {
+            if let News::LoggedIn { flow, user } = &news {
+                flows.logged_in(*flow, user);
+            }
             if let Some(event) = Event::of(&news) {
                 teller.emit(event);
             }
@@ -105,7 +125,7 @@ impl Server {
         let backend = Backend::new(backend::Parts {
             store: store.clone(),
             auth: auth.clone(),
-            comet: comet::Handle::start(),
+            comet: comet.clone(),
             signal: signal.clone(),
         });
 
@@ -122,6 +142,7 @@ impl Server {
             auth,
             backend,
             events,
+            comet: comet.clone(),
             sockets: peers(),
         };
         let (stop_accepting, stop) = watch::channel(false);
@@ -151,6 +172,7 @@ impl Server {
             http,
             cometql,
             signal,
+            comet,
             media,
             stop_accepting,
         })
@@ -192,6 +214,7 @@ impl Server {
     /// Ends what calls there are, closes every socket and stops the workers.
     pub async fn stop(self) {
         let _ = self.stop_accepting.send(true);
+        self.comet.stop().await;
         self.signal.stop().await;
         // the sockets' tasks need a moment to write their goodbyes
         tokio::time::sleep(Duration::from_millis(200)).await;

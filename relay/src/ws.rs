@@ -27,27 +27,31 @@ use clinicall_sip::{
 };
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, OnceCell, mpsc},
     time::timeout,
 };
 
 use crate::{
+    comet::{self, NewSession, Out, Session, Visitor, Why, flows},
     http::{App, Client, Peer, client, is_trusted_origin, peers::Place},
     log::Throttle,
     signal::{Closing, Frame, Note, Outgoing},
 };
 
-/// Ours, for pages whose client knows this relay: SIP now, other frames beside it later.
+/// Ours, for pages whose client knows this relay: SIP, and comet's frames beside it, which begin
+/// with `{` as no SIP message does.
 const CLINICALL: &str = "clinicall.v1";
 /// RFC 7118 section 4.1.
 const SIP: &str = "sip";
 
 /// Often enough to keep a mobile carrier's NAT open (30 s is the shortest seen in practice for TCP).
-const PING_EVERY: Duration = Duration::from_secs(25);
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(25);
 /// Pings in a row without any sign of life after which a socket is dead.
-const MISSED_PINGS: u32 = 2;
+pub(crate) const MISSED_PINGS: u32 = 2;
 /// One frame may take this long to be taken by the kernel's buffer before the reader is too slow.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// Most SIP messages fit.
+const READ_BUFFER: usize = 4_096;
 /// How long a peer may take to answer our Close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Frames that wait for a slow reader: a ring of two dozen messages is a busy call.
@@ -108,11 +112,14 @@ pub async fn sip(
             "Too many connections.\n",
         );
     };
+    let visitor = comet::transport::visitor(client, &headers);
     upgrade
         .protocols([protocol])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| carry(app, client, place, socket))
+        // the library fills the whole buffer with zeros at each read
+        .read_buffer_size(READ_BUFFER)
+        .on_upgrade(move |socket| carry(app, client, place, visitor, socket))
 }
 
 fn refuse(app: &App, client: Client, status: StatusCode, why: &'static str) -> Response {
@@ -124,7 +131,7 @@ fn refuse(app: &App, client: Client, status: StatusCode, why: &'static str) -> R
 }
 
 /// Carries one socket from its opening to its end.
-async fn carry(app: App, client: Client, _place: Place, socket: WebSocket) {
+async fn carry(app: App, client: Client, _place: Place, visitor: Visitor, socket: WebSocket) {
     let flow = app.signal.next_flow();
     let transport = if client.secure {
         Transport::Wss
@@ -133,6 +140,7 @@ async fn carry(app: App, client: Client, _place: Place, socket: WebSocket) {
     };
     let (queue, frames) = mpsc::channel(QUEUE);
     let drop_now = Arc::new(Notify::new());
+    let entry = app.comet.flows().enter(flow);
     let opened = Note::Opened {
         flow,
         transport,
@@ -149,15 +157,22 @@ async fn carry(app: App, client: Client, _place: Place, socket: WebSocket) {
     app.metrics.sockets.set(app.sockets.total());
     let (sink, stream) = socket.split();
     let silence = AtomicU32::new(0);
+    let beside = Beside {
+        comet: app.comet.clone(),
+        entry,
+        visitor,
+        session: OnceCell::new(),
+    };
     let how = tokio::select! {
-        how = read(&app, flow, stream, &silence) => how,
-        how = write(sink, frames, &silence) => {
+        how = read(&app, flow, stream, &beside, &silence) => how,
+        how = write(sink, frames, &beside, &silence) => {
             app.metrics.sockets_dropped_total.add(u64::from(how == Closing::Lost));
             how
         }
         () = drop_now.notified() => Closing::Lost,
     };
     tracing::debug!(flow = flow.0, ?how, "socket closed");
+    beside.end(how);
     let _ = app.signal.tell(Note::Closed { flow, how }).await;
     drop(_place);
     app.metrics.sockets.set(app.sockets.total());
@@ -168,6 +183,7 @@ async fn read(
     app: &App,
     flow: Flow,
     mut stream: impl Stream<Item = Result<Message, axum::Error>> + Unpin,
+    beside: &Beside,
     silence: &AtomicU32,
 ) -> Closing {
     let mut bucket = Bucket::new(app.config.limits.messages_per_second, Instant::now());
@@ -178,6 +194,10 @@ async fn read(
             tokio::time::sleep(wait).await;
         }
         let bytes = match message {
+            Message::Text(text) if text.starts_with('{') => {
+                beside.frame(&text).await;
+                continue;
+            }
             Message::Text(text) => Bytes::from(text),
             Message::Binary(bytes) => bytes,
             Message::Ping(_) | Message::Pong(_) => continue,
@@ -195,11 +215,15 @@ async fn read(
 async fn write(
     mut sink: impl Sink<Message, Error = axum::Error> + Unpin,
     mut frames: mpsc::Receiver<Frame>,
+    beside: &Beside,
     silence: &AtomicU32,
 ) -> Closing {
     let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
     loop {
+        let mut over = None;
         let message = tokio::select! {
+            // a ringing call goes before a message
+            biased;
             frame = frames.recv() => match frame {
                 Some(Frame::Sip(bytes)) => as_message(bytes),
                 Some(Frame::Close { code, reason }) => {
@@ -211,6 +235,12 @@ async fn write(
                 }
                 None => return Closing::ByUs,
             },
+            out = beside.next() => {
+                if let Out::Closed(why) = out {
+                    over = Some(why);
+                }
+                comet::transport::frame_of(&out)
+            }
             _ = pings.tick() => {
                 if silence.fetch_add(1, Relaxed) >= MISSED_PINGS {
                     return Closing::Lost;
@@ -220,6 +250,70 @@ async fn write(
         };
         if !matches!(timeout(SEND_PATIENCE, sink.send(message)).await, Ok(Ok(()))) {
             return Closing::Lost;
+        }
+        if let Some(why) = over {
+            let (code, reason) = (comet::transport::close_code(why), why.as_str().into());
+            let goodbye = Message::Close(Some(CloseFrame { code, reason }));
+            let _ = timeout(CLOSE_PATIENCE, sink.send(goodbye)).await;
+            return Closing::Lost;
+        }
+    }
+}
+
+/// Comet on a phone's own socket: begun when somebody is logged in there.
+struct Beside {
+    comet: comet::Handle,
+    entry: flows::Entry,
+    visitor: Visitor,
+    session: OnceCell<Result<Session, Why>>,
+}
+
+/// A frame that comes right after the login may overtake the news of it, by so much at the most.
+const LOGIN_NEWS: Duration = Duration::from_secs(2);
+
+impl Beside {
+    /// Waits for a login.
+    async fn session(&self) -> &Result<Session, Why> {
+        let open = async || {
+            let user = self.entry.user().await;
+            let visitor = Visitor {
+                user: Some(user.to_string()),
+                may_publish: true,
+                may_listen: true,
+                ..self.visitor.clone()
+            };
+            self.comet
+                .open(NewSession {
+                    visitor,
+                    ..NewSession::default()
+                })
+                .await
+        };
+        self.session.get_or_init(open).await
+    }
+
+    /// What the page sends before its login is nobody's, and dropped.
+    async fn frame(&self, frame: &str) {
+        if let Ok(Ok(session)) = timeout(LOGIN_NEWS, self.session()).await {
+            session.frame(frame).await;
+        }
+    }
+
+    /// What the page is to be told. The telephone goes on where comet cannot.
+    async fn next(&self) -> Out {
+        let next = match self.session().await {
+            Ok(session) => session.next().await,
+            Err(_) => None,
+        };
+        match next {
+            Some(out) => out,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn end(self, how: Closing) {
+        if let (Closing::Gone, Some(Ok(session))) = (how, self.session.into_inner()) {
+            session.leave();
         }
     }
 }
@@ -234,7 +328,7 @@ fn as_message(bytes: Vec<u8>) -> Message {
 
 /// A token bucket that says how long to wait rather than no.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     per_second: f64,
     tokens: f64,
     filled: Instant,
@@ -244,7 +338,7 @@ struct Bucket {
 const BURST_SECONDS: f64 = 5.0;
 
 impl Bucket {
-    fn new(per_second: u32, now: Instant) -> Self {
+    pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second);
         Self {
             per_second,
@@ -253,7 +347,7 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now: Instant) -> Duration {
+    pub(crate) fn take(&mut self, now: Instant) -> Duration {
         let gained = now.duration_since(self.filled).as_secs_f64() * self.per_second;
         self.tokens = (self.tokens + gained).min(self.per_second * BURST_SECONDS) - 1.0;
         self.filled = now;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    ApiKey, Calls, CometQl, Config, Events, Http, Issuer, Key, Limits, Log, Login, Media, Store,
-    User, Webhook,
+    ApiKey, Calls, Comet, CometQl, Config, Events, Http, Issuer, Key, Limits, Log, Login, Media,
+    Store, User, Webhook,
 };
 
 /// Every key with its manual and its default. Keys that are empty by default stand there as a
@@ -23,6 +23,7 @@ pub fn template() -> String {
         ("store", Store::ABOUT, Store::KEYS),
         ("login", Login::ABOUT, Login::KEYS),
         ("cometql", CometQl::ABOUT, CometQl::KEYS),
+        ("comet", Comet::ABOUT, Comet::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
         ("events", Events::ABOUT, Events::KEYS),
     ] {
