@@ -82,6 +82,8 @@ export interface Phone {
   onRinging?: ((call: Call) => void) | null;
   /** Both sides agreed: show {@link Call.remote}. */
   onConnected?: ((call: Call) => void) | null;
+  /** Agreed, and for the first time sound and picture get through; often at once after `onConnected`. */
+  onMedia?: ((call: Call) => void) | null;
   /** A call's state, devices or muting changed: look at {@link Call.state}, {@link Call.local}, {@link Call.muted}. */
   onChanged?: ((call: Call) => void) | null;
   /** A call is over, or never came about. The last word about this call. */

@@ -28,6 +28,9 @@ pub enum News {
     Ringing(Call),
     /// Both sides agreed; [`Call::remote`] plays.
     Connected(Call),
+    /// Agreed, and for the first time sound and picture get through. A path that is lost later is
+    /// told as [`News::Changed`] with [`CallState::Reconnecting`].
+    Media(Call),
     /// The call's state, devices or muting changed.
     Changed(Call),
     /// The call is over, or never came about.
@@ -201,6 +204,12 @@ impl Call {
     #[must_use]
     pub fn state(&self) -> CallState {
         self.shell.ask(|phone| phone.call_state(self.parts.id))
+    }
+
+    /// Agreed, and sound and picture get through.
+    #[must_use]
+    pub fn has_media(&self) -> bool {
+        self.shell.ask(|phone| phone.has_media(self.parts.id))
     }
 
     #[must_use]

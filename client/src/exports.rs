@@ -69,6 +69,7 @@ fn tell(page: &JsValue, news: News) {
         News::Incoming(call) => ("onIncoming", object(call), None),
         News::Ringing(call) => ("onRinging", object(call), None),
         News::Connected(call) => ("onConnected", object(call), None),
+        News::Media(call) => ("onMedia", object(call), None),
         News::Changed(call) => ("onChanged", object(call), None),
         News::Hangup(call, reason) => ("onHangup", object(call), Some(reason)),
     };

@@ -217,6 +217,11 @@ impl Phone {
     pub fn call_state(&self, id: CallId) -> CallState {
         self.find(id).map_or(CallState::Ended, Call::state)
     }
+    /// Agreed, and sound and picture get through.
+    #[must_use]
+    pub fn has_media(&self, id: CallId) -> bool {
+        self.find(id).is_some_and(Call::has_media)
+    }
     #[must_use]
     pub fn peer(&self, id: CallId) -> Option<&Peer> {
         self.find(id).map(|call| &call.peer)

@@ -312,6 +312,7 @@ impl Shell {
             Event::Incoming(id) => News::Incoming(call(id)?),
             Event::Ringing(id) => News::Ringing(call(id)?),
             Event::Connected(id) => News::Connected(call(id)?),
+            Event::Media(id) => News::Media(call(id)?),
             Event::Changed(id) => News::Changed(call(id)?),
             Event::Hangup(id, reason) => {
                 // the page is told of the same call that it holds; nothing comes after

@@ -2,10 +2,8 @@
 
 use clinicall_client::{self as client, By, CallState, Cause, Media, Options, Reason, State};
 use clinicall_sip::agent::Cause as Sip;
-use gloo_timers::future::TimeoutFuture;
 use std::rc::Rc;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{MediaStream, RtcPeerConnectionState};
+use web_sys::MediaStream;
 
 use crate::browser;
 use crate::people::Person;
@@ -39,9 +37,6 @@ pub enum Failure {
 
 /// Whoever hears the news.
 type Ear = Rc<dyn Fn(News)>;
-
-/// How soon after the agreement the page says that sound and picture get through.
-const LOOK_MILLIS: u32 = 100;
 
 pub struct Phone(client::Phone);
 
@@ -146,13 +141,13 @@ fn retell(news: client::News, listen: &Ear) {
         client::News::Ringing(call) => listen(News::Ringing(Call(call))),
         client::News::Connected(call) => {
             listen(News::Agreed(Call(call.clone())));
-            listen(News::Streams(Call(call.clone())));
-            spawn_local(watch(call, listen.clone()));
+            listen(News::Streams(Call(call)));
         }
+        client::News::Media(call) => listen(News::Connected(Call(call))),
         client::News::Changed(call) => {
             match call.state() {
                 CallState::Reconnecting => listen(News::Wavered(Call(call.clone()))),
-                CallState::Connected if is_through(&call) => {
+                CallState::Connected if call.has_media() => {
                     listen(News::Connected(Call(call.clone())));
                 }
                 _ => {}
@@ -161,23 +156,6 @@ fn retell(news: client::News, listen: &Ear) {
         }
         client::News::Hangup(call, reason) => listen(News::Ended(Call(call), ending(reason))),
     }
-}
-
-/// The phone tells when a path is lost and found again, but not when the first one is found.
-async fn watch(call: client::Call, listen: Ear) {
-    while call.state() != CallState::Ended {
-        if is_through(&call) {
-            return listen(News::Connected(Call(call)));
-        }
-        TimeoutFuture::new(LOOK_MILLIS).await;
-    }
-}
-
-fn is_through(call: &client::Call) -> bool {
-    let path = call
-        .connection()
-        .map(|connection| connection.connection_state());
-    path == Some(RtcPeerConnectionState::Connected)
 }
 
 fn failure(cause: Cause, text: String) -> Failure {

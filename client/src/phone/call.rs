@@ -62,6 +62,7 @@ pub(crate) struct Call {
     wants: Wants,
     capture: Capture,
     path: Path,
+    media_told: bool,
     stage: Stage,
 }
 
@@ -158,6 +159,7 @@ impl Call {
             wants,
             capture: Capture::NotAsked,
             path: Path::default(),
+            media_told: false,
             stage: Stage::Preparing {
                 to,
                 draft: Draft::Camera,
@@ -190,6 +192,7 @@ impl Call {
             wants: Wants::default(),
             capture: Capture::NotAsked,
             path: Path::default(),
+            media_told: false,
             stage: Stage::Over,
         };
         let reply = match offer {
@@ -319,6 +322,11 @@ impl Call {
             | Stage::Answering { leg, .. }
             | Stage::Talking { leg, .. } => Some(leg),
         }
+    }
+
+    /// Sound and picture get through.
+    pub fn has_media(&self) -> bool {
+        matches!(self.stage, Stage::Talking { .. }) && self.path.is_up()
     }
 
     pub fn state(&self) -> CallState {

@@ -208,6 +208,8 @@ pub enum Event {
     Incoming(CallId),
     Ringing(CallId),
     Connected(CallId),
+    /// Agreed, and for the first time sound and picture get through.
+    Media(CallId),
     /// Its state, its devices or its muting changed.
     Changed(CallId),
     Hangup(CallId, Reason),

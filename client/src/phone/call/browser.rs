@@ -42,6 +42,7 @@ impl Call {
                 if self.state() != was {
                     desk.tell(Event::Changed(self.id));
                 }
+                self.tell_of_media(desk);
             }
             PeerNews::Failed { message } => self.browser_failed(desk, &message),
         }

@@ -38,6 +38,14 @@ impl Call {
             self.attach(desk);
         }
         desk.tell(Event::Connected(self.id));
+        self.tell_of_media(desk);
+    }
+
+    /// Once: the path may be up long before the call is accepted, or come up behind it.
+    pub(super) fn tell_of_media(&mut self, desk: &mut Desk<'_>) {
+        if self.has_media() && !std::mem::replace(&mut self.media_told, true) {
+            desk.tell(Event::Media(self.id));
+        }
     }
 
     /// An answer to an offer in our provisional response.

@@ -358,6 +358,7 @@ impl Clinic {
             }
             Event::Ringing(_) => "Ringing".into(),
             Event::Connected(_) => "Connected".into(),
+            Event::Media(_) => "Media".into(),
             Event::Changed(id) => format!("Changed {:?}", self.phone.call_state(*id)),
             Event::Hangup(_, reason) => {
                 let status = reason

@@ -68,6 +68,37 @@ fn the_network_changes_and_takes_the_media_along() {
 }
 
 #[test]
+fn that_sound_and_picture_get_through_is_told_once() {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    assert!(!clinic.heard("tells    Media") && !clinic.phone.has_media(call));
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert!(clinic.heard("tells    Media"), "{}", clinic.ladder());
+    assert!(clinic.phone.has_media(call));
+    clinic.log.clear();
+    clinic.news(call, PeerNews::Path(PathState::Disconnected));
+    assert!(!clinic.phone.has_media(call));
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert!(!clinic.heard("tells    Media"), "{}", clinic.ladder());
+}
+
+#[test]
+fn a_path_that_was_up_while_it_rang_is_told_with_the_answer() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert!(!clinic.heard("tells    Media"), "not before the answer");
+    clinic.page(|phone, now| phone.accept(now, call, BOTH));
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("tells    Media"), "{}", clinic.ladder());
+}
+
+#[test]
 fn media_that_falters_for_a_second_is_left_alone() {
     let (mut clinic, call) = talking();
     clinic.news(call, PeerNews::Path(PathState::Disconnected));
