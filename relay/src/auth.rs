@@ -9,6 +9,7 @@
 
 pub mod api;
 mod ask;
+mod attend;
 mod grant;
 pub mod jwt;
 mod keys;
@@ -23,6 +24,7 @@ use anyhow::Context as _;
 use tokio::sync::broadcast;
 
 pub use ask::xml;
+pub use attend::attend;
 pub use grant::{Grant, Right, Rights, Rooms, TokenId};
 pub use own::Ticket;
 

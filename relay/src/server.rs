@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     admin::{self, Desk},
-    auth::{Auth, api::ApiKeys},
+    auth::{Auth, api::ApiKeys, attend},
     backend::{self, Backend},
     comet::{self, Presence},
     cometql,
@@ -101,6 +101,7 @@ impl Server {
                 teller.emit(event);
             }
         });
+        attend(&auth, &config, &signal).await?;
         let ear = signal.clone();
         std::thread::Builder::new()
             .name("media-events".to_owned())

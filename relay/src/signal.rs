@@ -6,6 +6,7 @@
 
 mod actor;
 pub mod conference;
+mod doorman;
 pub mod focus;
 mod message;
 mod news;
@@ -27,6 +28,8 @@ use clinicall_sip::{
 
 pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
 use conference::Conferences;
+use doorman::{Doorman, Hold};
+pub use doorman::{Question, Told};
 use focus::{Desk, Focus};
 use message::Messages;
 pub use news::News;
@@ -73,6 +76,11 @@ pub struct CallView {
 /// What the exchange wants done.
 #[derive(Debug)]
 pub enum Out {
+    /// Somebody has to be asked; [`Exchange::told`] takes the answer.
+    Ask {
+        ask: u64,
+        question: Question,
+    },
     Send {
         flow: Flow,
         bytes: Vec<u8>,
@@ -105,6 +113,7 @@ pub struct Exchange {
     messages: Messages,
     media: Arc<dyn MediaPlane>,
     metrics: Arc<Metrics>,
+    doorman: Doorman,
     outs: VecDeque<Out>,
     news: VecDeque<News>,
 }
@@ -127,6 +136,7 @@ impl Exchange {
             messages: Messages::default(),
             media,
             metrics,
+            doorman: Doorman::default(),
             outs: VecDeque::new(),
             news: VecDeque::new(),
             settings,
@@ -154,6 +164,7 @@ impl Exchange {
 
     pub fn closed(&mut self, now: Time, flow: Flow, how: Closing) {
         self.registrar.closed(flow);
+        self.flow_left(flow);
         let (focus, conferences, mut desk) = self.desk(now);
         focus.flow_closed(&mut desk, flow, how);
         conferences.flow_closed(&mut desk, flow, how);
@@ -189,6 +200,7 @@ impl Exchange {
                 reason,
             });
         }
+        self.tick_doorman(now);
         let (focus, conferences, mut desk) = self.desk(now);
         focus.tick(&mut desk);
         conferences.tick(&mut desk);
@@ -203,6 +215,7 @@ impl Exchange {
             self.registrar.wake_at(),
             self.focus.wake_at(),
             self.conferences.wake_at(),
+            self.doorman_wakes_at(),
         ]
         .into_iter()
         .flatten()
@@ -331,6 +344,7 @@ impl Exchange {
                 }
             }
             event => {
+                self.hear_doorman(&event);
                 let (focus, conferences, mut desk) = self.desk(now);
                 match call_of(&event) {
                     Some(call) if conferences.has(call) => conferences.hear(&mut desk, event),
@@ -340,72 +354,43 @@ impl Exchange {
         }
     }
 
-    fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
-        match self.registrar.admit(now, flow, invite) {
-            Ok(user) => {
-                let room = conference::room_of(&self.settings, &invite.uri);
-                let (focus, conferences, mut desk) = self.desk(now);
-                match room {
-                    Some(room) => {
-                        conferences.incoming(&mut desk, call, flow, user, &room, invite);
-                    }
-                    None => focus.incoming(&mut desk, call, flow, user, invite),
-                }
-            }
-            Err(answer) => {
-                let _ = self.agent.reject(now, call, answer.status, answer.headers);
-            }
-        }
-    }
-
-    fn asked(&mut self, now: Time, pending: Pending, flow: Flow, request: &Request) {
-        let answer = if request.method == Method::Register {
-            Some(self.register(now, flow, request))
-        } else {
-            self.serve(now, pending, flow, request)
-        };
-        if let Some(answer) = answer {
-            // the flow may have closed meanwhile; then nobody waits
-            let _ = self
-                .agent
-                .respond(now, pending, answer.status, answer.headers, Vec::new());
-        }
-    }
-
-    /// What anybody asks who is logged in. `None`: the answer comes later.
-    fn serve(
+    /// The response to a request that is no call. `None`: the answer comes later.
+    fn respond(
         &mut self,
         now: Time,
         pending: Pending,
         flow: Flow,
         request: &Request,
-    ) -> Option<Answer> {
-        let user = match self.registrar.admit(now, flow, request) {
-            Ok(user) => user,
-            Err(answer) => return Some(answer),
-        };
-        match request.method {
+    ) -> Result<Option<Answer>, Hold> {
+        if request.method == Method::Register {
+            return self.register(now, flow, request).map(Some);
+        }
+        let user = self.registrar.admit(now, flow, request)?;
+        Ok(match request.method {
             Method::Options => Some(
                 Answer::new(Status(200))
                     .with("Allow", ALLOW)
                     .with("Accept", "application/sdp")
                     .with("Supported", "100rel, timer, outbound, gruu"),
             ),
-            Method::Message => self.messages.deliver(
-                now,
-                &mut self.agent,
-                &self.registrar,
-                &self.settings,
-                pending,
-                &user,
-                request,
-            ),
+            Method::Message => {
+                self.registrar.may_call(flow, &request.uri)?;
+                self.messages.deliver(
+                    now,
+                    &mut self.agent,
+                    &self.registrar,
+                    &self.settings,
+                    pending,
+                    &user,
+                    request,
+                )
+            }
             _ => Some(Answer::new(Status(405)).with("Allow", ALLOW)),
-        }
+        })
     }
 
-    fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Answer {
-        let (answer, returned) = self.registrar.register(now, flow, request);
+    fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Result<Answer, Hold> {
+        let (answer, returned) = self.registrar.register(now, flow, request)?;
         if let Some(returned) = returned {
             let (focus, conferences, mut desk) = self.desk(now);
             focus.returned(&mut desk, &returned.user, &returned.instance, flow);
@@ -419,7 +404,7 @@ impl Exchange {
                 });
             }
         }
-        answer
+        Ok(answer)
     }
 }
 

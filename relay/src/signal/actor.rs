@@ -21,7 +21,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{Closing, Exchange, News, Out, users::User};
+use super::{Closing, Exchange, News, Out, Question, doorman::nobody_answers, users::User};
 use crate::{log::Throttle, media::Event, metrics::Metrics};
 
 /// Notes that wait for the task; sockets wait for room, so a flood slows its own senders down.
@@ -52,6 +52,8 @@ pub enum Note {
     Online(oneshot::Sender<BTreeSet<String>>),
     /// Something for the exchange to do, on its own task.
     Do(Work),
+    /// Who answers questions from now on.
+    Doorman(Asked),
     Ping(oneshot::Sender<()>),
     /// No new calls from now on; answered when the last call has ended.
     Drain(oneshot::Sender<()>),
@@ -110,6 +112,7 @@ impl Handle {
             origin: Instant::now(),
             drained: Vec::new(),
             tell: Box::new(tell),
+            doorman: None,
         };
         tokio::spawn(actor.run(notes));
         Self {
@@ -179,7 +182,11 @@ struct Actor {
     origin: Instant,
     drained: Vec<oneshot::Sender<()>>,
     tell: Box<dyn FnMut(News) + Send>,
+    doorman: Option<Asked>,
 }
+
+/// Where questions go, each with its number.
+pub type Asked = mpsc::Sender<(u64, Question)>;
 
 impl Actor {
     async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
@@ -247,6 +254,7 @@ impl Actor {
             Note::Stored(users) => self.exchange.set_stored_users(users),
             Note::Media(event) => self.exchange.media(now, event),
             Note::Online(answer) => drop(answer.send(self.exchange.online())),
+            Note::Doorman(doorman) => self.doorman = Some(doorman),
             Note::Do(what) => what(&mut self.exchange, now),
             Note::Ping(answer) => drop(answer.send(())),
             Note::Drain(done) => {
@@ -279,7 +287,22 @@ impl Actor {
                     self.send(now, flow, Frame::Close { code, reason });
                 }
                 Out::News(news) => (self.tell)(news),
+                Out::Ask { ask, question } => self.ask(now, ask, question),
             }
+        }
+    }
+
+    /// Nobody there, or too busy to take one more question: that is a no.
+    fn ask(&mut self, now: Time, ask: u64, question: Question) {
+        let unheard = match &self.doorman {
+            Some(doorman) => doorman.try_send((ask, question)).err().map(|error| {
+                let (_, question) = error.into_inner();
+                question
+            }),
+            None => Some(question),
+        };
+        if let Some(question) = unheard {
+            self.exchange.told(now, ask, nobody_answers(&question));
         }
     }
 

@@ -4,6 +4,7 @@
 //! A connection that has shown a user's password once is that user's for as long as it lasts. Who
 //! speaks for another is refused.
 
+mod bearer;
 mod binding;
 mod contacts;
 mod login;
@@ -23,9 +24,10 @@ use throttle::Throttle;
 
 use super::{
     Answer, News, Settings,
+    doorman::{Hold, Told},
     users::{User, Users},
 };
-use crate::metrics::Metrics;
+use crate::{auth::Grant, metrics::Metrics};
 
 #[derive(Debug)]
 pub struct Registrar {
@@ -39,6 +41,10 @@ pub struct Registrar {
     /// Connections that have to log in by then. Entries of those that did or left are ignored.
     logins_due: BTreeSet<(Time, Flow)>,
     news: VecDeque<News>,
+    /// There is somebody to ask about people who are not known here.
+    doorman: bool,
+    /// What they said, for the request that is looked at again.
+    told: Option<Told>,
 }
 
 /// A connection.
@@ -47,6 +53,14 @@ struct Visitor {
     address: IpAddr,
     /// Set for good by the first login.
     user: Option<String>,
+    /// The name by which it was vouched for.
+    name: Option<String>,
+    /// What it came in with, and may therefore do, when that was a token.
+    grant: Option<Grant>,
+    /// When the token runs out.
+    until: Option<Time>,
+    /// Somebody was asked and vouched for the user, who need have no account here.
+    vouched: bool,
     /// Messages received before the login.
     strange: u32,
 }
@@ -79,6 +93,8 @@ impl Registrar {
             bindings: BTreeMap::new(),
             logins_due: BTreeSet::new(),
             news: VecDeque::new(),
+            doorman: false,
+            told: None,
         }
     }
 
@@ -88,6 +104,10 @@ impl Registrar {
             Visitor {
                 address,
                 user: None,
+                name: None,
+                grant: None,
+                until: None,
+                vouched: false,
                 strange: 0,
             },
         );
@@ -163,10 +183,20 @@ impl Registrar {
 
     #[must_use]
     pub fn user(&self, id: &str) -> Option<User> {
-        self.users.find(id)
+        self.users.find(id).or_else(|| self.visiting(id))
     }
 
     pub fn set_stored_users(&mut self, users: Vec<User>) {
+        // whose account is gone is asked about anew
+        for visitor in self.flows.values_mut() {
+            let Some(user) = visitor.user.as_deref() else {
+                continue;
+            };
+            let kept = users.iter().any(|stored| stored.id == user);
+            if visitor.grant.is_none() && self.users.is_stored(user) && !kept {
+                visitor.vouched = false;
+            }
+        }
         self.users.set_stored(users);
     }
 
@@ -206,7 +236,12 @@ impl Registrar {
     /// The user behind a request other than REGISTER, or the response that refuses it: From must
     /// name the user this connection belongs to, and a connection that belongs to nobody is
     /// challenged.
-    pub fn admit(&mut self, now: Time, flow: Flow, request: &Request) -> Result<String, Answer> {
+    pub(super) fn admit(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: &Request,
+    ) -> Result<String, Hold> {
         let from = request
             .headers
             .from()
@@ -217,34 +252,22 @@ impl Registrar {
     }
 
     /// A REGISTER, its response, and the device when it is (still) registered.
-    pub fn register(
+    pub(super) fn register(
         &mut self,
         now: Time,
         flow: Flow,
         request: &Request,
-    ) -> (Answer, Option<Returned>) {
-        match self.try_register(now, flow, request) {
-            Ok((answer, returned)) => (answer, returned),
-            Err(answer) => (answer, None),
-        }
-    }
-
-    fn try_register(
-        &mut self,
-        now: Time,
-        flow: Flow,
-        request: &Request,
-    ) -> Result<(Answer, Option<Returned>), Answer> {
+    ) -> Result<(Answer, Option<Returned>), Hold> {
         let refuse = |status| Answer::new(Status(status));
         let to = request.headers.to().ok_or_else(|| refuse(400))?;
         let from = request.headers.from().ok_or_else(|| refuse(400))?;
         if !self.settings.serves(&request.uri.host) {
-            return Err(refuse(404));
+            return Err(refuse(404).into());
         }
         let user = self.own_user(&to.uri).ok_or_else(|| refuse(404))?;
         // nobody registers in another's name
         if self.own_user(&from.uri).as_ref() != Some(&user) {
-            return Err(self.spoofed(flow));
+            return Err(self.spoofed(flow).into());
         }
         self.identify(now, flow, request, &user)?;
         let wish = Wish::read(
@@ -272,11 +295,14 @@ impl Registrar {
             }
             Wish::Bind(contacts) => contacts,
         };
+        let runs_out = self.runs_out(flow);
         let bindings = self.bindings.entry(user.to_owned()).or_default();
         let was_away = bindings.is_empty();
         let mut returned = None;
         for contact in contacts {
-            let binding = Binding::new(flow, request, contact.address, now + contact.expires)
+            let asked = now + contact.expires;
+            let expires = runs_out.map_or(asked, |until| until.min(asked));
+            let binding = Binding::new(flow, request, contact.address, expires)
                 .ok_or_else(|| Answer::new(Status(400)))?;
             let before = bindings.iter().position(|other| other.is_same(&binding));
             if before.is_some_and(|at| bindings[at].is_newer_than(&binding)) {

@@ -5,6 +5,7 @@ mod anything;
 mod clinic;
 mod conference;
 mod crossing;
+mod doors;
 mod hostile;
 mod leaving;
 mod logging_in;

@@ -109,6 +109,16 @@ impl Users {
     }
 
     #[must_use]
+    pub fn is_configured(&self, id: &str) -> bool {
+        self.configured.contains_key(id)
+    }
+
+    #[must_use]
+    pub fn is_stored(&self, id: &str) -> bool {
+        self.stored.contains_key(id)
+    }
+
+    #[must_use]
     pub fn find(&self, id: &str) -> Option<User> {
         self.configured
             .get(id)

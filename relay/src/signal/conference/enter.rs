@@ -10,6 +10,7 @@ use super::{
     room::{Mute, Room, Seat},
 };
 use crate::{
+    auth::Rooms,
     config::is_user_id,
     media::Wants,
     signal::{
@@ -55,7 +56,7 @@ impl Conferences {
         if !is_user_id(name) {
             return Err(Answer::new(Status(404)));
         }
-        if !self.may_enter(desk, &user, name) {
+        if !self.may_enter(desk, flow, &user, name) {
             // whether there is such a room is nobody's business who may not enter it
             return Err(Answer::new(Status(403)));
         }
@@ -126,9 +127,12 @@ impl Conferences {
         Ok(())
     }
 
-    fn may_enter(&self, desk: &Desk<'_>, user: &str, name: &str) -> bool {
+    /// Invited, or holding a token that names this very room, which is the clinic's word as well.
+    fn may_enter(&self, desk: &Desk<'_>, flow: Flow, user: &str, name: &str) -> bool {
         let invited = self.invited.get(name);
-        desk.settings.open_rooms || invited.is_some_and(|users| users.contains(user))
+        let rooms = desk.registrar.grant(flow).map(|grant| &grant.rooms);
+        let linked = matches!(rooms, Some(rooms @ Rooms::Only(_)) if rooms.admit(name));
+        desk.settings.open_rooms || linked || invited.is_some_and(|users| users.contains(user))
     }
 
     fn stop_ringing(&mut self, desk: &mut Desk<'_>, name: &str, user: &str) {

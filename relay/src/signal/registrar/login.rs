@@ -1,6 +1,6 @@
 //! Who a connection belongs to: digest, and what follows from a From that is not its own.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use clinicall_sip::{
     Method, Request, Status, Time, Uri,
@@ -8,10 +8,14 @@ use clinicall_sip::{
     digest::{self, Verdict},
 };
 
-use super::Registrar;
+use super::{Registrar, bearer::bearer};
 use crate::{
+    auth::Refused,
     log::Throttle,
-    signal::{Answer, News},
+    signal::{
+        Answer, News,
+        doorman::{Hold, Question, Told},
+    },
 };
 
 /// Warnings about logins, from anybody, in ten seconds.
@@ -32,16 +36,25 @@ impl Registrar {
         flow: Flow,
         request: &Request,
         claimed: &str,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), Hold> {
         let Some(visitor) = self.flows.get(&flow) else {
-            return Err(Answer::new(Status(480)));
+            return Err(Answer::new(Status(480)).into());
         };
         let address = visitor.address;
-        match &visitor.user {
-            // someone whose account was removed meanwhile is asked again, and then fails
-            Some(user) if user == claimed && self.users.find(user).is_some() => return Ok(()),
-            Some(user) if user != claimed => return Err(self.spoofed(flow)),
-            _ => {}
+        if visitor.user.as_ref().is_some_and(|user| user != claimed) {
+            return Err(self.spoofed(flow).into());
+        }
+        // someone whose account was removed meanwhile is asked again, and then fails
+        let known = self.is_logged_in(now, flow, claimed);
+        if let Some(token) = bearer(request) {
+            // a newer one takes the place of the first
+            if known && self.is_token_of(flow, token) {
+                return Ok(());
+            }
+            return self.identify_by_token(now, flow, request, claimed, token);
+        }
+        if known {
+            return Ok(());
         }
         let register = request.method == Method::Register;
         let header = if register {
@@ -50,13 +63,19 @@ impl Registrar {
             "Proxy-Authorization"
         };
         let Some(answer) = request.headers.get(header).and_then(digest::Answer::parse) else {
-            return Err(self.challenge(now, register, false));
+            return Err(self.challenge(now, register, false).into());
         };
-        if let Some(wait) = self.throttle.wait(now, address, claimed) {
-            let seconds = wait.0.div_ceil(1_000).to_string();
-            return Err(Answer::new(Status(503)).with("Retry-After", seconds));
-        }
-        let secrets = match self.users.find(claimed) {
+        self.wait_if_throttled(now, address, claimed)?;
+        let (found, vouched) = match self.told.take() {
+            Some(Told::Keys(Ok(found))) => (found, true),
+            Some(_) => return Err(self.refusal(Refused::Unavailable).into()),
+            None if self.doorman && !self.users.is_configured(claimed) => {
+                let user = claimed.to_owned();
+                return Err(Hold::Ask(Question::Keys { user }));
+            }
+            None => (self.users.find(claimed), false),
+        };
+        let secrets = match &found {
             Some(user) if answer.user == claimed => user.keys.secrets(self.guard.realm()),
             _ => Vec::new(),
         };
@@ -66,28 +85,47 @@ impl Registrar {
         {
             Verdict::Granted => {
                 self.throttle.succeeded(address, claimed);
+                self.log_in(flow, claimed);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
-                    visitor.user = Some(claimed.to_owned());
-                    let user = claimed.to_owned();
-                    self.news.push_back(News::LoggedIn { flow, user });
+                    visitor.vouched = vouched;
+                    visitor.until = None;
+                    visitor.grant = None;
+                    visitor.name = found.map(|user| user.name);
                 }
-                tracing::debug!(flow = flow.0, user = claimed, "logged in");
                 Ok(())
             }
-            Verdict::Stale => Err(self.challenge(now, register, true)),
+            Verdict::Stale => Err(self.challenge(now, register, true).into()),
             Verdict::Denied => {
-                self.throttle.failed(now, address, claimed);
-                self.metrics.logins_failed_total.add(1);
-                if let Some(left_out) = WARNINGS.admit(Instant::now()) {
-                    tracing::warn!(%address, user = shown(claimed), left_out, "login failed");
-                }
+                self.failed(now, address, claimed);
                 // no new challenge: a client would try the same wrong password again
-                Err(Answer::new(Status(403)))
+                Err(Answer::new(Status(403)).into())
             }
         }
     }
 
-    fn challenge(&mut self, now: Time, register: bool, stale: bool) -> Answer {
+    /// The connection is this user's from now on.
+    pub(super) fn log_in(&mut self, flow: Flow, claimed: &str) {
+        let Some(visitor) = self.flows.get_mut(&flow) else {
+            return;
+        };
+        if visitor.user.is_none() {
+            let user = claimed.to_owned();
+            visitor.user = Some(user.clone());
+            self.news.push_back(News::LoggedIn { flow, user });
+        }
+        tracing::debug!(flow = flow.0, user = claimed, "logged in");
+    }
+
+    /// A wrong password, or a token that is not good.
+    pub(super) fn failed(&mut self, now: Time, address: IpAddr, claimed: &str) {
+        self.throttle.failed(now, address, claimed);
+        self.metrics.logins_failed_total.add(1);
+        if let Some(left_out) = WARNINGS.admit(Instant::now()) {
+            tracing::warn!(%address, user = shown(claimed), left_out, "login failed");
+        }
+    }
+
+    pub(super) fn challenge(&mut self, now: Time, register: bool, stale: bool) -> Answer {
         let (status, header) = match register {
             true => (401, "WWW-Authenticate"),
             false => (407, "Proxy-Authenticate"),

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Config, User},
     media::{self, MemberId},
     metrics::Metrics,
-    signal::{Closing, Exchange, News, Out, Settings, users::Users},
+    signal::{Closing, Exchange, News, Out, Question, Settings, users::Users},
 };
 
 const DELAY: Millis = Millis(20);
@@ -36,6 +36,8 @@ pub(super) struct Clinic {
     network: VecDeque<Frame>,
     ladder: String,
     flows: u64,
+    /// What the exchange asked about people, and nobody has answered yet.
+    pub questions: Vec<(u64, Question)>,
 }
 
 /// A page with a user in it. Each is named by its index; `name` is for the ladder.
@@ -113,6 +115,7 @@ impl Clinic {
             network: VecDeque::new(),
             ladder: String::new(),
             flows: 0,
+            questions: Vec::new(),
         }
     }
 
@@ -370,6 +373,7 @@ impl Clinic {
                     self.network.push_back(Frame { at, to, bytes });
                 }
                 Out::News(news) => self.news.push(news),
+                Out::Ask { ask, question } => self.questions.push((ask, question)),
                 Out::Close { flow, reason, .. } => {
                     if let Some(index) = self.holder(flow) {
                         self.phones[index].seen.push(format!("closed: {reason}"));

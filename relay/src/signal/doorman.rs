@@ -1,0 +1,292 @@
+//! Questions about people that take time to answer: a token to verify, a key in the store, the
+//! clinic's own web server. The request waits meanwhile, everybody else's go on, and who was not
+//! answered for in time stays outside.
+
+use std::collections::BTreeMap;
+
+use clinicall_sip::{
+    Millis, Request, Status, Time, Uri,
+    agent::{CallId, Event, Flow, Pending},
+};
+
+use super::{Answer, CLOSE_POLICY, Closing, Exchange, Out, conference::room_of, users::User};
+use crate::{
+    auth::{Grant, Refused, Revoked},
+    config::Secret,
+};
+
+/// Something to ask [`crate::auth::Auth`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// What this user's digest is checked against.
+    Keys { user: String },
+    /// Whose token this is.
+    Token { token: Secret },
+    /// Whether this user may make this call.
+    Call { from: String, to: String },
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// `None`: there is no such user.
+    Keys(Result<Option<User>, Refused>),
+    /// With how long the token is still good.
+    Token(Result<(Grant, Millis), Refused>),
+    Call(Result<(), Refused>),
+}
+
+/// Why a request is not carried out, or not yet.
+#[derive(Debug)]
+pub(super) enum Hold {
+    Refuse(Answer),
+    Ask(Question),
+}
+
+impl From<Answer> for Hold {
+    fn from(answer: Answer) -> Self {
+        Self::Refuse(answer)
+    }
+}
+
+/// Requests that wait for answers.
+#[derive(Debug, Default)]
+pub(super) struct Doorman {
+    /// There is somebody to ask.
+    attached: bool,
+    asks_about_calls: bool,
+    deadline: Millis,
+    /// In the order of their deadlines, since all wait equally long.
+    waiting: BTreeMap<u64, Waiting>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    until: Time,
+    flow: Flow,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Call {
+        call: CallId,
+        invite: Request,
+    },
+    /// A call by this user, who is who it says.
+    Permit {
+        call: CallId,
+        user: String,
+        invite: Request,
+    },
+    Other {
+        pending: Pending,
+        request: Request,
+    },
+}
+
+impl What {
+    fn is_call(&self, over: CallId) -> bool {
+        match self {
+            Self::Call { call, .. } | Self::Permit { call, .. } => *call == over,
+            Self::Other { .. } => false,
+        }
+    }
+}
+
+/// Requests that wait at a time. Beyond that people are asked to come back later.
+const MAX_WAITING: usize = 1_024;
+
+impl Exchange {
+    /// From now on there is somebody to ask; they answer within `deadline`, or it is a no.
+    pub fn attach_doorman(&mut self, deadline: Millis, asks_about_calls: bool) {
+        self.doorman.attached = true;
+        self.doorman.deadline = deadline;
+        self.doorman.asks_about_calls = asks_about_calls;
+        self.registrar.attach_doorman();
+    }
+
+    /// The answer to [`Out::Ask`].
+    pub fn told(&mut self, now: Time, ask: u64, told: Told) {
+        if let Some(waiting) = self.doorman.waiting.remove(&ask) {
+            self.go_on(now, waiting, told);
+            self.settle(now);
+        }
+    }
+
+    fn go_on(&mut self, now: Time, waiting: Waiting, told: Told) {
+        let flow = waiting.flow;
+        match (waiting.what, told) {
+            (What::Permit { call, user, invite }, Told::Call(Ok(()))) => {
+                self.place(now, call, flow, user, &invite);
+            }
+            (What::Permit { call, .. }, Told::Call(Err(refused))) => {
+                let answer = self.registrar.refusal(refused);
+                let _ = self.agent.reject(now, call, answer.status, answer.headers);
+            }
+            // an answer to another question
+            (What::Permit { call, .. }, _) => {
+                let answer = self.registrar.refusal(Refused::Unavailable);
+                let _ = self.agent.reject(now, call, answer.status, answer.headers);
+            }
+            (What::Call { call, invite }, told) => {
+                self.registrar.tell(told);
+                self.incoming(now, call, flow, &invite);
+            }
+            (What::Other { pending, request }, told) => {
+                self.registrar.tell(told);
+                self.asked(now, pending, flow, &request);
+            }
+        }
+        self.registrar.forget_told();
+    }
+
+    pub(super) fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
+        let admitted = self
+            .registrar
+            .admit(now, flow, invite)
+            .and_then(|user| Ok(self.registrar.may_call(flow, &invite.uri).map(|()| user)?));
+        match admitted {
+            Ok(user) if self.doorman.asks_about_calls => {
+                let question = Question::Call {
+                    from: user.clone(),
+                    to: address(&invite.uri),
+                };
+                let invite = invite.clone();
+                self.ask(now, flow, What::Permit { call, user, invite }, question);
+            }
+            Ok(user) => self.place(now, call, flow, user, invite),
+            Err(Hold::Ask(question)) => {
+                let invite = invite.clone();
+                self.ask(now, flow, What::Call { call, invite }, question);
+            }
+            Err(Hold::Refuse(answer)) => {
+                let _ = self.agent.reject(now, call, answer.status, answer.headers);
+            }
+        }
+    }
+
+    fn place(&mut self, now: Time, call: CallId, flow: Flow, user: String, invite: &Request) {
+        let room = room_of(&self.settings, &invite.uri);
+        let (focus, conferences, mut desk) = self.desk(now);
+        match room {
+            Some(room) => conferences.incoming(&mut desk, call, flow, user, &room, invite),
+            None => focus.incoming(&mut desk, call, flow, user, invite),
+        }
+    }
+
+    /// A request that is no call.
+    pub(super) fn asked(&mut self, now: Time, pending: Pending, flow: Flow, request: &Request) {
+        match self.respond(now, pending, flow, request) {
+            Ok(None) => {}
+            Ok(Some(answer)) | Err(Hold::Refuse(answer)) => {
+                // the flow may have closed meanwhile; then nobody waits
+                let _ = self
+                    .agent
+                    .respond(now, pending, answer.status, answer.headers, Vec::new());
+            }
+            Err(Hold::Ask(question)) => {
+                let request = request.clone();
+                self.ask(now, flow, What::Other { pending, request }, question);
+            }
+        }
+    }
+
+    fn ask(&mut self, now: Time, flow: Flow, what: What, question: Question) {
+        let until = now + self.doorman.deadline;
+        let waiting = Waiting { until, flow, what };
+        if self.doorman.waiting.len() >= MAX_WAITING {
+            self.go_on(now, waiting, nobody_answers(&question));
+            return;
+        }
+        self.doorman.last += 1;
+        let ask = self.doorman.last;
+        self.doorman.waiting.insert(ask, waiting);
+        self.outs.push_back(Out::Ask { ask, question });
+    }
+
+    /// Those who wait too long are turned away.
+    pub(super) fn tick_doorman(&mut self, now: Time) {
+        while let Some(first) = self.doorman.waiting.first_entry() {
+            if first.get().until > now {
+                return;
+            }
+            let waiting = first.remove();
+            let told = match waiting.what {
+                What::Permit { .. } => Told::Call(Err(Refused::Unavailable)),
+                _ => Told::Keys(Err(Refused::Unavailable)),
+            };
+            self.go_on(now, waiting, told);
+        }
+    }
+
+    pub(super) fn doorman_wakes_at(&self) -> Option<Time> {
+        let (_, first) = self.doorman.waiting.first_key_value()?;
+        Some(first.until)
+    }
+
+    /// Nobody waits any more on this connection.
+    pub(super) fn flow_left(&mut self, flow: Flow) {
+        self.doorman
+            .waiting
+            .retain(|_, waiting| waiting.flow != flow);
+    }
+
+    /// A caller hangs up before anything was decided.
+    pub(super) fn hear_doorman(&mut self, event: &Event) {
+        if let Event::Ended { call, .. } = event {
+            self.doorman
+                .waiting
+                .retain(|_, waiting| !waiting.what.is_call(*call));
+        }
+    }
+
+    /// Closes what this login opened, and ends its calls: the other side is told, and so is the page.
+    pub fn revoke(&mut self, now: Time, revoked: &Revoked) {
+        for flow in self.registrar.flows_of(revoked) {
+            let (focus, conferences, mut desk) = self.desk(now);
+            focus.flow_closed(&mut desk, flow, Closing::Gone);
+            conferences.flow_closed(&mut desk, flow, Closing::Gone);
+            // goodbyes go out before the connection is closed
+            self.settle(now);
+            self.outs.push_back(Out::Close {
+                flow,
+                code: CLOSE_POLICY,
+                reason: "this login was revoked",
+            });
+            self.flow_left(flow);
+            self.registrar.closed(flow);
+            self.agent.closed(now, flow);
+            self.settle(now);
+        }
+    }
+}
+
+pub(super) const fn nobody_answers(question: &Question) -> Told {
+    match question {
+        Question::Keys { .. } => Told::Keys(Err(Refused::Unavailable)),
+        Question::Token { .. } => Told::Token(Err(Refused::Unavailable)),
+        Question::Call { .. } => Told::Call(Err(Refused::Unavailable)),
+    }
+}
+
+/// `2@visits.example`, as the clinic is asked about it.
+fn address(uri: &Uri) -> String {
+    format!("{}@{}", uri.user, uri.host)
+}
+
+/// Turned away, in SIP's words.
+pub(super) fn turned_away(refused: Refused, realm: &str) -> Answer {
+    match refused {
+        Refused::Unavailable => Answer::new(Status(503)).with("Retry-After", "5"),
+        Refused::Forbidden | Refused::WrongKey => Answer::new(Status(403)),
+        // RFC 8898 section 2.1.1, RFC 6750 section 3.1
+        _ => Answer::new(Status(401)).with(
+            "WWW-Authenticate",
+            format!(
+                "Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{refused}\""
+            ),
+        ),
+    }
+}
