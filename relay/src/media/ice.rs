@@ -21,6 +21,9 @@ pub const CONSENT: u64 = 30_000_000;
 /// An address belongs to the member heard from it this recently, whoever else claims it.
 const HELD: u64 = 5_000_000;
 
+/// A path a check came by this recently works: RFC 7675 section 5.1 has one every 4 to 6 seconds.
+const WORKS: u64 = 8_000_000;
+
 /// How to reach a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
@@ -133,7 +136,9 @@ impl Agent {
         let evicted = self.remember(route, now);
         let mut retired = None;
         if message.use_candidate && (is_current || self.selected.is_none()) {
-            self.selected = Some(route);
+            if !self.is_worse(route, now) {
+                self.selected = Some(route);
+            }
             if is_current {
                 retired = self.previous.take().map(|previous| previous.ufrag);
             }
@@ -175,6 +180,18 @@ impl Agent {
         self.tuples
             .iter()
             .any(|tuple| tuple.route == route && now < tuple.heard + HELD)
+    }
+
+    /// Firefox nominates every pair towards a lite agent, in the order in which they come up. Then the
+    /// best counts (RFC 8445 section 8.1.1), and over TCP loss turns into delay for everything
+    /// behind it: a connection is no reason to leave UDP that works.
+    fn is_worse(&self, route: Route, now: u64) -> bool {
+        let works = |tuple: &Tuple| {
+            Some(tuple.route) == self.selected
+                && matches!(tuple.route, Route::Udp(_))
+                && now < tuple.heard + WORKS
+        };
+        matches!(route, Route::Tcp(_)) && self.tuples.iter().any(works)
     }
 
     /// Where to send: the nominated route, before a nomination the one heard last.

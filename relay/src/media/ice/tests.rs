@@ -188,3 +188,30 @@ fn a_ufrag_tells_its_worker() {
     assert_eq!(worker_of(b"zz"), None);
     assert_eq!(worker_of(b"0"), None);
 }
+
+#[test]
+fn firefox_nominates_udp_and_tcp_and_is_answered_by_udp_as_long_as_that_works() {
+    let nominate = Check {
+        nominate: true,
+        ..CHECK
+    };
+    let by_tcp = |agent: &mut Agent, now| {
+        let bytes = nominate.bytes();
+        let message = Message::parse(&bytes).expect("a check");
+        let from = SocketAddr::from(([192, 0, 2, 1], 9));
+        agent.check(&message, Route::Tcp(4), from, now);
+    };
+    let mut agent = relay();
+    nominate.sent(&mut agent, 1, 0);
+    by_tcp(&mut agent, SECOND);
+    assert_eq!(agent.route(), Some(udp(1)));
+    nominate.sent(&mut agent, 1, 5 * SECOND);
+    by_tcp(&mut agent, 9 * SECOND);
+    assert_eq!(agent.route(), Some(udp(1)));
+    // the firewall closes, and UDP is heard no more
+    by_tcp(&mut agent, 14 * SECOND);
+    assert_eq!(agent.route(), Some(Route::Tcp(4)));
+    // and whoever comes back to UDP is followed at once
+    nominate.sent(&mut agent, 1, 15 * SECOND);
+    assert_eq!(agent.route(), Some(udp(1)));
+}
