@@ -13,7 +13,7 @@ const LOG_LINES = 2000;
 
 // Fake camera and microphone without a question; loopback candidates, because a machine without a
 // network has no other; no throttling of the tabs that are not in front.
-const chromium = () => ({
+const chromium = ({ secure, microphone }) => ({
   browser: "chrome",
   executablePath: "/usr/bin/chromium",
   pipe: true,
@@ -25,10 +25,12 @@ const chromium = () => ({
     "--use-fake-device-for-media-stream=fps=15",
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
+    ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
+    ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
   ],
 });
 
-const firefox = () => ({
+const firefox = ({ secure }) => ({
   browser: "firefox",
   executablePath: "/usr/bin/firefox-esr",
   extraPrefsFirefox: {
@@ -41,6 +43,7 @@ const firefox = () => ({
     "dom.min_background_timeout_value_without_budget_throttling": 4,
     "dom.timeout.enable_budget_timer_throttling": false,
     "network.dns.disablePrefetch": true,
+    ...(secure ? { "dom.securecontext.allowlist": new URL(secure).hostname } : {}),
   },
 });
 
@@ -57,10 +60,10 @@ const inTurn = (work) => {
 };
 
 const does = {
-  async launch({ kind }) {
+  async launch({ kind, ...how }) {
     const kinds = { chromium, firefox };
     browser = await puppeteer.launch({
-      ...kinds[kind](),
+      ...kinds[kind](how),
       headless: true,
       handleSIGINT: false,
       handleSIGTERM: false,

@@ -52,5 +52,37 @@ export async function flow(connection = connections.at(-1)) {
   };
 }
 
+// What a link does to sound and picture, summed over everything received and sent; counters all.
+export async function quality(connection = connections.at(-1)) {
+  if (!connection) return null;
+  const stats = [...(await connection.getStats()).values()];
+  const inbound = (kind) => stats.filter((it) => it.type === "inbound-rtp" && it.kind === kind);
+  const outbound = (kind) => stats.filter((it) => it.type === "outbound-rtp" && it.kind === kind);
+  const audio = inbound("audio");
+  const video = inbound("video");
+  const most = (reports, field) => Math.max(0, ...reports.map((report) => report[field] ?? 0));
+  return {
+    at: performance.now(),
+    state: connection.connectionState,
+    samples: sum(audio, "totalSamplesReceived"),
+    concealed: sum(audio, "concealedSamples"),
+    silent: sum(audio, "silentConcealedSamples"),
+    energy: sum(audio, "totalAudioEnergy"),
+    audioPackets: sum(audio, "packetsReceived"),
+    audioLost: sum(audio, "packetsLost"),
+    jitterBuffer: sum(audio, "jitterBufferDelay"),
+    jitterBufferOut: sum(audio, "jitterBufferEmittedCount"),
+    frames: sum(video, "framesDecoded"),
+    width: most(video, "frameWidth"),
+    height: most(video, "frameHeight"),
+    freezes: sum(video, "freezeCount"),
+    frozen: sum(video, "totalFreezesDuration"),
+    framesSent: sum(outbound("video"), "framesSent"),
+    audioBytesSent: sum(outbound("audio"), "bytesSent"),
+    videoBytesSent: sum(outbound("video"), "bytesSent"),
+  };
+}
+
 globalThis.flow = flow;
+globalThis.quality = quality;
 export { connections };

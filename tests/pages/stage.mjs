@@ -15,7 +15,7 @@ export const stage = {
     stage.events.push({ what, at: performance.now(), ...more });
     console.log(`${what} ${JSON.stringify(more)}`);
     for (const look of waiting) look();
-    if (what === "incoming" && stage.answersAtOnce) stage.answer();
+    if (what === "incoming" && stage.answersAtOnce) stage.answer(stage.answersAtOnce.video);
   },
 
   // The first event of this name, when it comes; an error that tells all events when it does not.
@@ -82,8 +82,8 @@ export const stage = {
     }, 15);
   },
 
-  answerAtOnce() {
-    stage.answersAtOnce = true;
+  answerAtOnce(video = true) {
+    stage.answersAtOnce = { video };
   },
 
   rings() {

@@ -24,6 +24,7 @@ Object.assign(stage, {
     phone.onHangup = (_, reason) => {
       stage.tell("hangup", { cause: reason.cause, text: reason.text, status: reason.status ?? null });
     };
+    phone.onQuality = (_, report) => stage.tell("quality", report);
     stage.tell("login");
   },
   ring(to, video = true) {
@@ -37,6 +38,7 @@ Object.assign(stage, {
   decline: () => call.reject(),
   busy: () => call.reject(486),
   hangup: () => call.hangup(),
+  bandwidth: (limits) => phone.setBandwidth(limits),
   mute: (what) => call.mute(what),
   state: () => call?.state ?? "none",
 });

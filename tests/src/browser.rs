@@ -63,9 +63,18 @@ impl Browser {
 
     /// Starts a browser in a network of its own.
     pub fn launch_inside(kind: Kind, net: Option<&Net>) -> Result<Self> {
+        Self::launch_with(kind, net, &json!({}))
+    }
+
+    /// The same with more: `secure`, the origin of pages that get camera and microphone although
+    /// they come without TLS; `microphone`, a WAV file that Chromium hears, over and over. Only pages go through that network: the browser is
+    /// driven from inside it.
+    pub fn launch_with(kind: Kind, net: Option<&Net>, with: &Value) -> Result<Self> {
         let driver = Driver::start(net)?;
+        let mut what = with.clone();
+        what["kind"] = json!(kind.to_string());
         let answer = driver
-            .ask("launch", json!({ "kind": kind.to_string() }), LAUNCH)
+            .ask("launch", what, LAUNCH)
             .with_context(|| format!("cannot start {kind}"))?;
         if let Some(pid) = answer["pid"]
             .as_u64()

@@ -49,6 +49,9 @@ pub struct Plan<'a> {
     pub ring_timeout_seconds: u64,
     /// Run inside this network.
     pub net: Option<&'a Net>,
+    /// Where everybody comes to, pages and media alike. When not given, pages are on loopback and media where
+    /// browsers of this machine find it.
+    pub address: Option<Ipv4Addr>,
     /// The binary; when not given, the one [`BINARY`] names, or a development build.
     pub binary: Option<PathBuf>,
 }
@@ -62,6 +65,7 @@ impl<'a> Plan<'a> {
             udp: true,
             ring_timeout_seconds: 60,
             net: None,
+            address: None,
             binary: None,
         }
     }
@@ -75,19 +79,23 @@ impl<'a> Plan<'a> {
         } = self;
         let pages = self.pages.display().to_string();
         // Firefox finds no way to a relay on loopback while there is another network.
-        let address = if self.net.is_some() {
+        let address = if let Some(address) = self.address {
+            IpAddr::V4(address)
+        } else if self.net.is_some() {
             LOOPBACK
         } else {
             own_address()
         };
         // Media over TCP comes to the port of the pages, so that has to be at this address too.
-        let listen = if *udp {
+        let listen = if let Some(address) = self.address {
+            IpAddr::V4(address)
+        } else if *udp {
             LOOPBACK
         } else {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         };
         let mut config = format!(
-            "domains = [\"127.0.0.1\"]\n\
+            "domains = [\"127.0.0.1\", \"{address}\"]\n\
              [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
              [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
              [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"

@@ -8,6 +8,8 @@
 //! packets between them through two pipes, and a [`capture::Capture`] of everything that went over.
 //! What is in front of a TUN device is IP, so rates and sizes are those of IP packets, headers and all.
 //!
+//! A [`village::Village`] puts a relay and whole browsers at the two ends.
+//!
 //! How wrong it is itself, [`probe`] measures; `cargo xtask bench lowband` prints that first.
 
 pub mod capture;
@@ -15,6 +17,7 @@ mod dice;
 pub mod pipe;
 pub mod probe;
 mod sys;
+pub mod village;
 pub mod wire;
 
 use std::time::Duration;
@@ -206,11 +209,15 @@ impl Link {
         self
     }
 
-    /// The same at another rate, with the queues it had.
+    /// The same at another rate, with queues as long in time (and of two full packets at least).
     #[must_use]
-    pub const fn at(mut self, kbps: u32) -> Self {
-        self.up.kbps = Some(kbps);
-        self.down.kbps = Some(kbps);
+    pub fn at(mut self, kbps: u32) -> Self {
+        for way in [&mut self.up, &mut self.down] {
+            if let Some(before) = way.kbps.replace(kbps).filter(|before| *before > 0) {
+                way.queue = way.queue * kbps as usize / before as usize;
+            }
+            way.queue = way.queue.max(3_000);
+        }
         self
     }
 

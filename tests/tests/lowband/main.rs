@@ -1,3 +1,4 @@
 //! Visits over bad links.
 
 mod emulator;
+mod slow;

@@ -1,0 +1,392 @@
+//! A clinic at the near end of a wire and patients at its far end, with whole browsers.
+//!
+//! The doctor's browser and the relay are in the near network, the patient's browser in the far one;
+//! nothing else is in either, so that whatever is on the wire is of the visit. Pages are loaded
+//! while the link is still good: what a slow link makes of a call is measured, not of a page.
+
+use std::{
+    ops::{Deref, Range},
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Link,
+    capture::{Heading, Station},
+    wire::{NEAR, Wire},
+};
+use crate::{
+    browser::{Browser, Kind},
+    clinic::Clinic,
+    story::{Person, Phone, Sort, Story, plan},
+};
+
+const SECOND: u64 = 1_000_000;
+
+/// How long somebody on a link of 16 kbit/s waits for something.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Village {
+    // browsers go before the wire they use
+    near: Vec<(Kind, Browser)>,
+    far: Vec<(Kind, Browser)>,
+    clinic: Clinic,
+    pub wire: Wire,
+    microphone: Option<PathBuf>,
+}
+
+impl Village {
+    /// The one that all stories share, one after the other: two visits at once would make each other's links worse.
+    pub fn shared() -> Result<MutexGuard<'static, Self>> {
+        static VILLAGE: OnceLock<Result<Mutex<Village>, String>> = OnceLock::new();
+        let village = VILLAGE.get_or_init(|| {
+            Self::open(None, None)
+                .map(Mutex::new)
+                .map_err(|error| format!("{error:#}"))
+        });
+        match village {
+            Ok(village) => Ok(village.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(error) => Err(anyhow::Error::msg(error.clone())),
+        }
+    }
+
+    /// With this relay, if one is given, and this in Chromium's microphones.
+    pub fn open(binary: Option<PathBuf>, microphone: Option<PathBuf>) -> Result<Self> {
+        let wire = Wire::lay(Link::good())?;
+        let mut plan = plan(Sort::Ordinary)?;
+        plan.net = Some(wire.near());
+        plan.address = Some(NEAR);
+        plan.binary = binary;
+        Ok(Self {
+            near: Vec::new(),
+            far: Vec::new(),
+            clinic: Clinic::open(&plan)?,
+            wire,
+            microphone,
+        })
+    }
+
+    /// A doctor near the relay and a patient far from it, both with this phone and logged in with
+    /// these options. The link is good until the story says otherwise, and again afterwards.
+    pub fn visit<T>(
+        &mut self,
+        phone: Phone,
+        (doctor, patient): (Kind, Kind),
+        options: (&Value, &Value),
+        tale: impl FnOnce(&Visit<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.wire.becomes(Link::good());
+        let near = self.browser(doctor, true)?;
+        let far = self.browser(patient, false)?;
+        let told = Story::tell_in(&self.clinic, |story| {
+            let doctor = story.visitor(phone, "doctor", &near)?;
+            let patient = story.visitor(phone, "patient", &far)?;
+            doctor.login(options.0)?;
+            patient.login(options.1)?;
+            let visit = Visit {
+                wire: &self.wire,
+                doctor,
+                patient: Patient {
+                    person: patient,
+                    wire: &self.wire,
+                },
+            };
+            let told = tale(&visit);
+            self.wire.becomes(Link::good());
+            told
+        });
+        self.wire.becomes(Link::good());
+        told
+    }
+
+    fn browser(&mut self, kind: Kind, near: bool) -> Result<Browser> {
+        let (net, held) = if near {
+            (self.wire.near(), &mut self.near)
+        } else {
+            (self.wire.far(), &mut self.far)
+        };
+        if let Some((_, browser)) = held.iter().find(|(held, _)| *held == kind) {
+            return Ok(browser.clone());
+        }
+        let address = self.clinic.address();
+        let with = json!({
+            "secure": address.trim_end_matches('/'),
+            "microphone": self.microphone,
+        });
+        let browser = Browser::launch_with(kind, Some(net), &with)?;
+        held.push((kind, browser.clone()));
+        Ok(browser)
+    }
+}
+
+/// Who is at the far end.
+#[derive(Debug)]
+pub struct Patient<'a> {
+    person: Person,
+    wire: &'a Wire,
+}
+
+impl Patient<'_> {
+    /// From now on the patient's link is like this.
+    pub fn on(&self, link: Link) {
+        self.wire.becomes(link);
+    }
+}
+
+impl Deref for Patient<'_> {
+    type Target = Person;
+
+    fn deref(&self) -> &Person {
+        &self.person
+    }
+}
+
+#[derive(Debug)]
+pub struct Visit<'a> {
+    pub wire: &'a Wire,
+    pub doctor: Person,
+    pub patient: Patient<'a>,
+}
+
+/// What the patient waited for after pressing the button, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beginning {
+    pub audio: f64,
+    /// `None`: no picture within the patience given.
+    pub frame: Option<f64>,
+}
+
+/// What `getStats` says over a while, of one side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// Share of audio that was made up and could be heard.
+    pub concealed: f64,
+    /// Share that was made up, pauses included.
+    pub made_up: f64,
+    pub audio_packets: u64,
+    /// Energy of what was heard, in the units of `totalAudioEnergy`.
+    pub energy: f64,
+    pub fps: f64,
+    pub width: u32,
+    pub height: u32,
+    pub freezes: u64,
+    /// Seconds.
+    pub frozen: f64,
+}
+
+/// A while of a visit.
+#[derive(Clone, Debug)]
+pub struct While {
+    pub doctor: Heard,
+    pub patient: Heard,
+    pub during: Range<u64>,
+    /// Bytes at IP level handed to the link in each second.
+    pub up: Vec<u64>,
+    pub down: Vec<u64>,
+}
+
+impl While {
+    /// Share of seconds above a budget in kbit/s, of both directions together.
+    #[must_use]
+    pub fn above(&self, kbps: u32) -> f64 {
+        let windows = || self.up.iter().chain(&self.down);
+        let above = windows().filter(|bytes| **bytes * 8 > u64::from(kbps) * 1_000);
+        above.count() as f64 / windows().count().max(1) as f64
+    }
+
+    /// Mean kbit/s handed to the link: up and down.
+    #[must_use]
+    pub fn kbps(&self) -> (f64, f64) {
+        let mean = |windows: &[u64]| {
+            windows.iter().sum::<u64>() as f64 * 8.0 / 1_000.0 / windows.len().max(1) as f64
+        };
+        (mean(&self.up), mean(&self.down))
+    }
+}
+
+impl std::fmt::Display for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            fps, width, height, ..
+        } = self;
+        let (concealed, made_up) = (self.concealed * 100.0, self.made_up * 100.0);
+        write!(
+            f,
+            "{concealed:.1} % concealed ({made_up:.1} with pauses), {fps:.1} fps of {width}x{height}, \
+             {} freezes ({:.1} s)",
+            self.freezes, self.frozen
+        )
+    }
+}
+
+impl std::fmt::Display for While {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (up, down) = self.kbps();
+        let most = |windows: &[u64]| {
+            windows
+                .iter()
+                .max()
+                .map_or(0.0, |most| *most as f64 / 125.0)
+        };
+        write!(
+            f,
+            "doctor: {}; patient: {}; up {up:.1} kbit/s (at most {:.1}), down {down:.1} (at most {:.1})",
+            self.doctor,
+            self.patient,
+            most(&self.up),
+            most(&self.down)
+        )
+    }
+}
+
+/// The counters of `quality()` in `tests/pages/flow.mjs`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counters {
+    at: f64,
+    samples: f64,
+    concealed: f64,
+    silent: f64,
+    energy: f64,
+    audio_packets: f64,
+    frames: f64,
+    width: u32,
+    height: u32,
+    freezes: f64,
+    frozen: f64,
+}
+
+impl Counters {
+    fn of(person: &Person) -> Result<Self> {
+        person.asks("return await quality()", Value::Null)
+    }
+
+    fn since(&self, before: &Self) -> Heard {
+        let samples = (self.samples - before.samples).max(1.0);
+        let concealed = self.concealed - before.concealed;
+        let silent = self.silent - before.silent;
+        Heard {
+            concealed: (concealed - silent).max(0.0) / samples,
+            made_up: concealed / samples,
+            audio_packets: (self.audio_packets - before.audio_packets) as u64,
+            energy: self.energy - before.energy,
+            fps: (self.frames - before.frames) / (self.at - before.at) * 1_000.0,
+            width: self.width,
+            height: self.height,
+            freezes: (self.freezes - before.freezes) as u64,
+            frozen: self.frozen - before.frozen,
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// The patient rings, the doctor answers at once; what the patient waited for. Without a
+    /// picture within `frame` there is none.
+    pub fn begin(&self, video: bool, frame: Duration) -> Result<Beginning> {
+        for person in [&self.doctor, &self.patient] {
+            person.does("stage.arm()", Value::Null)?;
+        }
+        self.doctor.does("stage.answerAtOnce(arg)", json!(video))?;
+        let arg = json!({ "to": self.doctor.user, "video": video });
+        self.patient
+            .does("await stage.ring(arg.to, arg.video)", arg)?;
+        let begun = Instant::now();
+        self.patient.until_within(PATIENCE, "firstAudio")?;
+        self.doctor.until_within(PATIENCE, "firstAudio")?;
+        if video {
+            while begun.elapsed() < frame && !self.patient.was_told("firstFrame")? {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        let notes: Notes = self.patient.asks("return stage.notes", Value::Null)?;
+        let since = |at: f64| (at - notes.ring.unwrap_or(at)) / 1_000.0;
+        Ok(Beginning {
+            audio: notes.first_audio.map_or(f64::NAN, since),
+            frame: notes.first_frame.map(since),
+        })
+    }
+
+    /// Looks on for a while.
+    pub fn watch(&self, lasting: Duration) -> Result<While> {
+        let before = (Counters::of(&self.doctor)?, Counters::of(&self.patient)?);
+        let from = self.wire.now();
+        std::thread::sleep(lasting);
+        let to = self.wire.now();
+        let after = (Counters::of(&self.doctor)?, Counters::of(&self.patient)?);
+        let windows = |heading| {
+            self.wire
+                .capture(|capture| capture.windows(heading, Station::Sent, from..to, SECOND))
+        };
+        Ok(While {
+            doctor: after.0.since(&before.0),
+            patient: after.1.since(&before.1),
+            during: from..to,
+            up: windows(Heading::Up),
+            down: windows(Heading::Down),
+        })
+    }
+
+    /// What was sent each way in that while, by content: packets and bytes.
+    #[must_use]
+    pub fn contents(&self, seen: &While) -> String {
+        let each = [Heading::Up, Heading::Down].map(|heading| {
+            let contents = |capture: &super::capture::Capture| {
+                capture.contents(heading, Station::Sent, &seen.during)
+            };
+            format!("{heading:?}: {:?}", self.wire.capture(contents))
+        });
+        each.join("; ")
+    }
+
+    /// The sentences that the pages were told about the link: the doctor's and the patient's.
+    pub fn told(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let code =
+            "return stage.events.filter(({ what }) => what === 'quality').map(({ text }) => text)";
+        Ok((
+            self.doctor.asks(code, Value::Null)?,
+            self.patient.asks(code, Value::Null)?,
+        ))
+    }
+
+    /// Waits until both hear the other's voice again: seconds of it.
+    pub fn until_heard(&self, patience: Duration) -> Result<f64> {
+        let begun = Instant::now();
+        let mut before = [Counters::of(&self.doctor)?, Counters::of(&self.patient)?];
+        let mut heard = [false; 2];
+        while heard != [true; 2] {
+            ensure!(
+                begun.elapsed() < patience,
+                "no speech within {patience:?}: doctor, patient hear: {heard:?}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+            for (at, person) in [&self.doctor, &*self.patient].into_iter().enumerate() {
+                let now = Counters::of(person)?;
+                heard[at] |= now.audio_packets > before[at].audio_packets + 2.0;
+                if now.at > before[at].at + 1_000.0 {
+                    before[at] = now;
+                }
+            }
+        }
+        Ok(begun.elapsed().as_secs_f64())
+    }
+
+    pub fn end(&self) -> Result<()> {
+        self.patient.hang_up()?;
+        self.patient.until("hangup")?;
+        self.doctor.until_within(PATIENCE, "hangup").map(drop)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Notes {
+    ring: Option<f64>,
+    first_frame: Option<f64>,
+    first_audio: Option<f64>,
+}
