@@ -43,8 +43,8 @@ export interface Connection {
   password: string;
   /** The name the other side sees. */
   name?: string;
-  /** The most that sound and picture may take, each way. Without it there is no limit. */
-  bandwidth?: Bandwidth;
+  /** The most that sound and picture may take, each way. Without it there is no limit: `"auto"`. */
+  bandwidth?: Bandwidth | Profile;
   /** STUN and TURN servers. A Clinicall relay needs none. */
   iceServers?: RTCIceServer[];
   /**
@@ -58,8 +58,37 @@ export interface Connection {
 export interface Bandwidth {
   /** From 12; 32 is good speech. */
   audio?: number;
-  /** From 50; 256 is a good face. */
+  /** From 33, less is no picture; 256 is a good face. */
   video?: number;
+  /** `"talk"` (the default) keeps a face moving; `"show"` keeps a wound or a document sharp, in fewer frames. */
+  mode?: "talk" | "show";
+}
+
+/** A link by its name: everything together stays below it. `16k` and `32k` are speech alone. */
+export type Profile = "16k" | "32k" | "64k" | "150k" | "256k" | "hd" | "auto";
+
+/** How a call gets through. */
+export interface Quality {
+  /** `fair`: less is sent than could be, or packets are lost; `poor`: pictures are paused. */
+  level: "good" | "fair" | "poor";
+  /** Whose link it is about. */
+  side: "here" | "there";
+  /** Which way: what is sent from here, or what comes here. */
+  direction: "up" | "down";
+  /** What was done or seen, in one sentence. */
+  text: string;
+  /** Kilobits per second that are sent from here at most. */
+  audio?: number;
+  /** The same for the picture; 0 while it is paused. */
+  video?: number;
+  /** What the browser thinks there is room for, kilobits per second. Firefox does not tell. */
+  room?: number;
+  /** Per cent of what was sent from here and was lost. */
+  lost: number;
+  /** Per cent of what was to come here and was lost. */
+  missed: number;
+  /** Round trip in milliseconds; 0 before it is known. */
+  rtt: number;
 }
 
 /** What you send in a call: the microphone unless told otherwise, the camera only if told so. */
@@ -88,6 +117,8 @@ export interface Phone {
   onChanged?: ((call: Call) => void) | null;
   /** A call is over, or never came about. The last word about this call. */
   onHangup?: ((call: Call, reason: Reason) => void) | null;
+  /** The link of a call got better or worse, or what is sent was changed for it. */
+  onQuality?: ((call: Call, report: Quality) => void) | null;
   /** The connection to the server changed. With `"failed"` comes the reason. */
   onState?: ((state: PhoneState, reason?: Reason) => void) | null;
 
@@ -100,6 +131,12 @@ export interface Phone {
    * that is no address.
    */
   call(target: string | number, media?: Media): Call;
+  /**
+   * Other limits, at once and without a negotiation, for the calls that go on as for those to come.
+   *
+   * @throws {ClinicallError} `BadOption` for a profile that is not known.
+   */
+  setBandwidth(bandwidth: Bandwidth | Profile): void;
   /** Hangs up, leaves the server, closes the connection. The phone is of no use afterwards. */
   disconnect(): void;
 

@@ -11,8 +11,10 @@ use std::{
 use web_sys::{MediaStream, RtcPeerConnection};
 
 use crate::{
+    bandwidth::Bandwidth,
     options::Options,
     phone::{self, CallState, Direction, Muted, State, Wants},
+    quality::Report,
     reason::{Error, Reason},
     shell::{Parts, Shell},
 };
@@ -33,6 +35,8 @@ pub enum News {
     Media(Call),
     /// The call's state, devices or muting changed.
     Changed(Call),
+    /// The link got better or worse, or what is sent was changed for it.
+    Quality(Call, Report),
     /// The call is over, or never came about.
     Hangup(Call, Reason),
 }
@@ -141,6 +145,12 @@ impl Phone {
     pub fn set_multiple_calls(&self, allowed: bool) {
         self.shell
             .wish(|phone, _| phone.set_multiple_calls(allowed));
+    }
+
+    /// Other limits, at once, for the calls that go on as for those to come. Nothing is negotiated.
+    pub fn set_bandwidth(&self, limits: Bandwidth) {
+        self.shell
+            .wish(|phone, now| phone.set_bandwidth(now, limits));
     }
 
     /// Hangs up, leaves the server and closes the socket. The phone is of no use afterwards.

@@ -13,12 +13,30 @@ use clinicall_sip::sdp::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bandwidth {
     pub audio: Option<u32>,
+    /// Less than a picture costs at least (33) is none.
     pub video: Option<u32>,
+    pub mode: Mode,
+    /// The media goes over IPv6, whose header is 20 bytes longer.
+    pub(crate) v6: bool,
 }
+
+/// What pictures are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A face: rather fewer pixels than frames.
+    #[default]
+    Talk,
+    /// A wound, a document: rather fewer frames than pixels.
+    Show,
+}
+
+/// The least we give speech: Opus has 11 of it in packets of 120 ms over IPv4. One short of 16, for RTCP and STUN have
+/// to go too.
+pub(crate) const AUDIO_LEAST: u32 = 15;
 
 /// How Opus fits into an audio budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Speech {
+pub struct Speech {
     /// Codec bits per second.
     pub bitrate: u32,
     /// Milliseconds of speech in a packet.
@@ -42,15 +60,80 @@ impl Speech {
 /// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10.
 const AROUND_SPEECH: u32 = 58;
 
+/// What an IPv6 header has more than an IPv4 one.
+const MORE_V6: u32 = 20;
+
 /// What packets cost beside the video in them, in per cent of the budget.
 const AROUND_VIDEO: u32 = 8;
 
 impl Bandwidth {
+    /// A link by its name; `None`: there is no such. Each leaves room for RTCP and STUN.
+    #[must_use]
+    pub fn profile(name: &str) -> Option<Self> {
+        let (audio, video) = match name {
+            "16k" => (AUDIO_LEAST, 0),
+            "32k" => (30, 0),
+            "64k" => (17, 41),
+            "150k" => (24, 116),
+            "256k" => (32, 210),
+            "hd" => (64, 2_500),
+            "auto" => return Some(Self::default()),
+            _ => return None,
+        };
+        Some(Self {
+            audio: Some(audio),
+            video: Some(video),
+            ..Self::default()
+        })
+    }
+
+    /// The limits of both together. What is shown is up to the one who shows.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let least = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+        Self {
+            audio: least(self.audio, other.audio),
+            video: least(self.video, other.video),
+            v6: self.v6 || other.v6,
+            ..self
+        }
+    }
+
+    /// As an INFO within the call says it: `audio=17;video=41`.
+    pub(crate) fn written(self) -> String {
+        let mut text = String::new();
+        for (name, limit) in [("audio=", self.audio), ("video=", self.video)] {
+            if let Some(limit) = limit {
+                if !text.is_empty() {
+                    text.push(';');
+                }
+                text.push_str(name);
+                text.push_str(&limit.to_string());
+            }
+        }
+        text
+    }
+
+    /// What [`Bandwidth::written`] wrote; what is not understood is no limit.
+    pub(crate) fn read(text: &str) -> Self {
+        let value = |name: &str| {
+            let mut parts = text.split(';').filter_map(|part| part.split_once('='));
+            let (_, value) = parts.find(|(key, _)| key.trim() == name)?;
+            value.trim().parse().ok()
+        };
+        Self {
+            audio: value("audio"),
+            video: value("video"),
+            ..Self::default()
+        }
+    }
     /// Longer packets when headers would outweigh speech (20 ms ones cost 23 kbit/s in headers):
     /// the shortest packet of which at least half is speech.
     pub(crate) fn speech(self) -> Option<Speech> {
-        let budget = self.audio? * 1_000;
-        let around = |ptime: u32| AROUND_SPEECH * 8 * 1_000 / ptime;
+        // page's numbers: nonsense must not overflow
+        let budget = self.audio?.min(1_000) * 1_000;
+        let bytes = AROUND_SPEECH + if self.v6 { MORE_V6 } else { 0 };
+        let around = |ptime: u32| bytes * 8 * 1_000 / ptime;
         let ptime = [20, 40, 60]
             .into_iter()
             .find(|ptime| around(*ptime) * 2 <= budget);
@@ -62,7 +145,7 @@ impl Bandwidth {
 
     /// Codec bits per second for video.
     pub(crate) fn picture(self) -> Option<u32> {
-        Some(self.video? * 10 * (100 - AROUND_VIDEO))
+        Some(self.video?.min(1_000_000) * 10 * (100 - AROUND_VIDEO))
     }
 
     /// Writes the limits into a description: ours tells the peer what to send us, the peer's (as
@@ -87,14 +170,46 @@ impl Bandwidth {
     }
 }
 
+/// The peer's last description as an answer with another length of speech packets, for a browser
+/// that offers anew what `local` said before. `None`: one of them cannot be read.
+#[cfg(any(test, target_arch = "wasm32"))]
+pub(crate) fn reframed(remote: &str, local: &str, speech: Option<Speech>) -> Option<String> {
+    /// Without a limit: what libwebrtc takes by itself.
+    const FREE: Speech = Speech {
+        bitrate: 32_000,
+        ptime: 20,
+    };
+    use clinicall_sip::sdp::edit::{keep_codecs, remove_bandwidth};
+    let (mut sdp, local) = (Sdp::parse(remote).ok()?, Sdp::parse(local).ok()?);
+    for (theirs, ours) in sdp.media.iter_mut().zip(&local.media) {
+        // an offer becomes an answer: it has the codecs and the role we agreed to
+        if theirs.attribute("setup") == Some("actpass") {
+            let role = match ours.attribute("setup") {
+                Some("passive") => "active",
+                _ => "passive",
+            };
+            theirs.set_attribute("setup", role);
+        }
+        let agreed: Vec<u8> = ours.rtpmaps().iter().map(|map| map.payload_type).collect();
+        keep_codecs(theirs, &|map, _| agreed.contains(&map.payload_type));
+        if theirs.kind() == "audio" {
+            remove_bandwidth(theirs);
+            set_opus_parameters(theirs, &speech.unwrap_or(FREE).parameters());
+        }
+    }
+    Some(sdp.to_string())
+}
+
 #[cfg(test)]
 mod tests {
+    use clinicall_sip::sdp::edit::keep_codecs;
+
     use super::*;
 
     fn audio(kbps: u32) -> Speech {
         Bandwidth {
             audio: Some(kbps),
-            video: None,
+            ..Bandwidth::default()
         }
         .speech()
         .unwrap()
@@ -141,6 +256,7 @@ mod tests {
         Bandwidth {
             audio: Some(32),
             video: Some(256),
+            ..Bandwidth::default()
         }
         .limit(&mut sdp);
         insta::assert_snapshot!(sdp.to_string().replace('\r', ""), @r"
@@ -162,6 +278,78 @@ mod tests {
         a=mid:1
         a=rtpmap:96 VP8/90000
         ");
+    }
+
+    #[test]
+    fn over_ipv6_packets_are_longer_to_stay_in_the_budget() {
+        for kbps in 14..=64 {
+            let speech = Bandwidth {
+                v6: true,
+                audio: Some(kbps),
+                ..Bandwidth::default()
+            }
+            .speech()
+            .unwrap();
+            let spent = speech.bitrate + 78 * 8_000 / speech.ptime;
+            assert!(spent <= kbps * 1_000, "{kbps} kbit/s: {spent}");
+        }
+    }
+
+    #[test]
+    fn every_profile_leaves_room_for_what_is_no_media() {
+        for (name, kbps) in [
+            ("16k", 16),
+            ("32k", 32),
+            ("64k", 64),
+            ("150k", 150),
+            ("256k", 256),
+        ] {
+            let profile = Bandwidth::profile(name).unwrap();
+            let sum = profile.audio.unwrap() + profile.video.unwrap();
+            assert!(sum < kbps && sum * 10 >= kbps * 9, "{name}: {sum}");
+            assert!(profile.speech().unwrap().bitrate >= 7_000, "{name}");
+        }
+        assert_eq!(Bandwidth::profile("auto"), Some(Bandwidth::default()));
+        assert_eq!(Bandwidth::profile("fast"), None);
+    }
+
+    #[test]
+    fn limits_are_told_in_a_line() {
+        for (limits, line) in [
+            (Bandwidth::profile("64k").unwrap(), "audio=17;video=41"),
+            (Bandwidth::default(), ""),
+        ] {
+            assert_eq!(limits.written(), line);
+            assert_eq!(Bandwidth::read(line), limits);
+        }
+        let odd = Bandwidth::read(" video = 9 ;audio=x;;y=1;video=7");
+        assert_eq!((odd.audio, odd.video), (None, Some(9)));
+    }
+
+    #[test]
+    fn the_browser_hears_of_longer_packets_by_itself() {
+        let offer = include_str!("../../sip/tests/sdp/chromium-offer.sdp");
+        let mut answered = Sdp::parse(offer).unwrap();
+        for section in &mut answered.media {
+            keep_codecs(section, &|map, _| map.is("opus") || map.is("VP8"));
+            section.set_attribute("setup", "active");
+        }
+        // we answered the peer's offer; now it is our turn to offer, and what it said is the answer
+        let speech = audio(16);
+        let text = reframed(offer, &answered.to_string(), Some(speech)).unwrap();
+        let answer = Sdp::parse(&text).unwrap();
+        assert_eq!(answer.media.len(), answered.media.len());
+        for (section, ours) in answer.media.iter().zip(&answered.media) {
+            assert_eq!(section.attribute("setup"), Some("passive"));
+            assert_eq!(section.formats(), ours.formats());
+            assert_eq!(section.attribute("ice-ufrag"), ours.attribute("ice-ufrag"));
+        }
+        assert!(text.contains("maxaveragebitrate=8267") && text.contains("a=ptime:60"));
+        // and again, from its own result, back to no limit
+        let text = reframed(&text, &answered.to_string(), None).unwrap();
+        assert!(text.contains("maxaveragebitrate=32000") && text.contains("a=ptime:20"));
+        assert_eq!(text.matches("a=ptime").count(), 1);
+        assert_eq!(reframed("v=1", offer, None), None);
     }
 
     #[test]

@@ -12,9 +12,10 @@ use web_sys::{MediaStream, RtcPeerConnection};
 
 use crate::{
     api::{self, Media, News},
-    bandwidth::Bandwidth,
+    bandwidth::{Bandwidth, Mode},
     options::Options,
     phone::{CallState, Direction, State},
+    quality::{Level, Report},
     reason::{By, Error, Reason},
 };
 
@@ -64,6 +65,14 @@ fn begin(options: &JsValue, resolve: Function, reject: Function) -> Result<(), E
 fn tell(page: &JsValue, news: News) {
     let object = |call: api::Call| call.object(|call| Call { call }.into());
     let (name, about, reason) = match news {
+        News::Quality(call, report) => {
+            return hear(
+                page,
+                "onQuality",
+                &object(call),
+                Some(report_object(report)),
+            );
+        }
         News::State(State::Failed(reason)) => ("onState", "failed".into(), Some(reason)),
         News::State(state) => ("onState", state_name(&state).into(), None),
         News::Incoming(call) => ("onIncoming", object(call), None),
@@ -73,12 +82,17 @@ fn tell(page: &JsValue, news: News) {
         News::Changed(call) => ("onChanged", object(call), None),
         News::Hangup(call, reason) => ("onHangup", object(call), Some(reason)),
     };
+    hear(page, name, &about, reason.map(reason_object));
+}
+
+/// Calls one of the page's callbacks, if it has set it.
+fn hear(page: &JsValue, name: &str, about: &JsValue, more: Option<JsValue>) {
     let Some(callback) = read(page, name).dyn_ref::<Function>().cloned() else {
         return;
     };
-    let told = match reason {
-        Some(reason) => callback.call2(page, &about, &reason_object(reason)),
-        None => callback.call1(page, &about),
+    let told = match more {
+        Some(more) => callback.call2(page, about, &more),
+        None => callback.call1(page, about),
     };
     // the page's mistake belongs into the page's console, and must not stop the phone
     if let Err(error) = told {
@@ -101,6 +115,12 @@ impl Phone {
             .call(&target, &read_media(media))
             .map_err(error_object)?;
         Ok(call.object(|call| Call { call }.into()))
+    }
+    #[wasm_bindgen(js_name = setBandwidth)]
+    pub fn set_bandwidth(&self, bandwidth: &JsValue) -> Result<(), JsValue> {
+        let limits = read_bandwidth(bandwidth).map_err(error_object)?;
+        self.phone.set_bandwidth(limits);
+        Ok(())
     }
     pub fn disconnect(&self) {
         self.phone.disconnect();
@@ -255,23 +275,37 @@ fn read_kbps(object: &JsValue, name: &str) -> Option<u32> {
     read(object, name).as_f64().map(|kbps| kbps as u32)
 }
 
+/// A profile by name, or limits with `mode: "show"` for things rather than faces.
+fn read_bandwidth(bandwidth: &JsValue) -> Result<Bandwidth, Error> {
+    if let Some(name) = bandwidth.as_string() {
+        return Bandwidth::profile(&name).ok_or_else(|| {
+            Error::bad_option(
+                "A bandwidth is 16k, 32k, 64k, 150k, 256k, hd or auto, or { audio, video }.",
+            )
+        });
+    }
+    let show = read_text(bandwidth, "mode").as_deref() == Some("show");
+    Ok(Bandwidth {
+        audio: read_kbps(bandwidth, "audio"),
+        video: read_kbps(bandwidth, "video"),
+        mode: if show { Mode::Show } else { Mode::Talk },
+        ..Bandwidth::default()
+    })
+}
+
 fn read_options(options: &JsValue) -> Result<Options, Error> {
     if !options.is_object() {
         return Err(Error::bad_option(
             "connect() takes an object with `server` and `user`.",
         ));
     }
-    let bandwidth = read(options, "bandwidth");
     Ok(Options {
         server: read_text(options, "server").unwrap_or_default(),
         user: read_text(options, "user"),
         uri: read_text(options, "uri"),
         password: read_text(options, "password").unwrap_or_default(),
         name: read_text(options, "name"),
-        bandwidth: Bandwidth {
-            audio: read_kbps(&bandwidth, "audio"),
-            video: read_kbps(&bandwidth, "video"),
-        },
+        bandwidth: read_bandwidth(&read(options, "bandwidth"))?,
         via: match read_text(options, "via").as_deref() {
             Some("ws") => Some(Transport::Ws),
             Some("wss") => Some(Transport::Wss),
@@ -334,6 +368,28 @@ fn reason_object(reason: Reason) -> JsValue {
             reason.status.map_or(JsValue::UNDEFINED, JsValue::from),
         ),
         ("by", by.into()),
+    ])
+}
+
+fn report_object(report: Report) -> JsValue {
+    let Report { sample, .. } = report;
+    let level = match report.level {
+        Level::Good => "good",
+        Level::Fair => "fair",
+        Level::Poor => "poor",
+    };
+    let number = |limit: Option<u32>| limit.map_or(JsValue::UNDEFINED, JsValue::from);
+    object(&[
+        ("level", level.into()),
+        ("side", if report.theirs { "there" } else { "here" }.into()),
+        ("direction", if report.down { "down" } else { "up" }.into()),
+        ("text", report.text.into()),
+        ("audio", number(report.audio)),
+        ("video", number(report.video)),
+        ("room", number(sample.room)),
+        ("lost", sample.lost.into()),
+        ("missed", sample.missed.into()),
+        ("rtt", sample.rtt.into()),
     ])
 }
 

@@ -8,6 +8,7 @@ pub mod phone;
 
 mod bandwidth;
 mod options;
+mod quality;
 mod reason;
 mod trim;
 
@@ -21,7 +22,8 @@ mod shell;
 #[cfg(target_arch = "wasm32")]
 pub use api::{Call, Media, News, Phone};
 
-pub use bandwidth::Bandwidth;
+pub use bandwidth::{Bandwidth, Mode};
 pub use options::Options;
 pub use phone::{CallState, Direction, Muted, Peer, State};
+pub use quality::{Level, Report, Sample};
 pub use reason::{By, Cause, Error, Reason};

@@ -26,6 +26,7 @@ use clinicall_sip::{
 };
 
 use crate::{
+    bandwidth::Bandwidth,
     options::{Account, Options},
     reason::{Cause, Error, Reason},
 };
@@ -182,6 +183,16 @@ impl Phone {
     #[must_use]
     pub fn multiple_calls(&self) -> bool {
         self.multiple_calls
+    }
+
+    /// Other limits, for the calls that go on as for those to come.
+    pub fn set_bandwidth(&mut self, now: Time, limits: Bandwidth) {
+        self.account.bandwidth = limits;
+        let (calls, mut desk) = self.desk(now);
+        for call in calls {
+            call.set_bandwidth(&mut desk, limits);
+        }
+        self.settle(now);
     }
 
     /// Hangs up, unregisters and closes the socket a moment later.
@@ -432,24 +443,20 @@ impl Phone {
                 self.on_leg(now, call, |call, desk| call.over(desk, ending.into()));
             }
             Sip::Within {
-                pending, request, ..
-            }
-            | Sip::Asked {
-                pending, request, ..
+                call,
+                pending,
+                request,
             } => {
-                let status = match request.method {
-                    Method::Options | Method::Info => Status(200),
-                    _ => Status(405),
-                };
-                let mut headers = Headers::new();
-                headers.push(
-                    "Allow",
-                    "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
-                );
-                let _ = self
-                    .agent
-                    .respond(now, pending, status, headers, Vec::new());
+                if request.headers.get("Content-Type") == Some(call::LIMITS) {
+                    self.on_leg(now, call, |call, desk| {
+                        call.limited_by_peer(desk, &request.body);
+                    });
+                }
+                self.answer_request(now, pending, &request);
             }
+            Sip::Asked {
+                pending, request, ..
+            } => self.answer_request(now, pending, &request),
             // the answer to a probe: that a frame came was all we wanted
             Sip::Replied { .. } => {}
             Sip::Registered { .. } => self.registered(now),
@@ -466,6 +473,21 @@ impl Phone {
                 }
             }
         }
+    }
+
+    fn answer_request(&mut self, now: Time, pending: agent::Pending, request: &Request) {
+        let status = match request.method {
+            Method::Options | Method::Info => Status(200),
+            _ => Status(405),
+        };
+        let mut headers = Headers::new();
+        headers.push(
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
+        );
+        let _ = self
+            .agent
+            .respond(now, pending, status, headers, Vec::new());
     }
 
     fn incoming(&mut self, now: Time, leg: agent::CallId, invite: &Request) {

@@ -11,7 +11,9 @@ mod devices;
 mod page;
 mod peer;
 pub(crate) mod promise;
+mod sender;
 mod socket;
+mod stats;
 
 use std::{
     cell::{Cell, RefCell},
@@ -260,11 +262,13 @@ impl Shell {
                     PeerCommand::Answer { offer } => peer.answer(&offer),
                     PeerCommand::SetAnswer { answer } => peer.set_answer(&answer),
                     PeerCommand::Rollback => peer.rollback(),
-                    PeerCommand::Attach(limits) => {
+                    PeerCommand::Attach(plan) => {
                         if let Some(local) = &*parts.local.borrow() {
-                            peer.attach(local, limits);
+                            peer.attach(local, plan);
                         }
                     }
+                    PeerCommand::Tune(plan) => peer.tune(plan),
+                    PeerCommand::Frame(speech) => peer.frame(speech),
                     _ => {}
                 }
             }
@@ -314,6 +318,7 @@ impl Shell {
             Event::Connected(id) => News::Connected(call(id)?),
             Event::Media(id) => News::Media(call(id)?),
             Event::Changed(id) => News::Changed(call(id)?),
+            Event::Quality(id, report) => News::Quality(call(id)?, report),
             Event::Hangup(id, reason) => {
                 // the page is told of the same call that it holds; nothing comes after
                 let over = call(id)?;

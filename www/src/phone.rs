@@ -136,7 +136,8 @@ fn retell(news: client::News, listen: &Ear) {
         client::News::State(State::Failed(reason)) => {
             listen(News::Out(failure(reason.cause, reason.text)));
         }
-        client::News::State(State::Connecting | State::Disconnected) => {}
+        client::News::State(State::Connecting | State::Disconnected)
+        | client::News::Quality(..) => {}
         client::News::Incoming(call) => listen(News::Incoming(Call(call))),
         client::News::Ringing(call) => listen(News::Ringing(Call(call))),
         client::News::Connected(call) => {

@@ -12,7 +12,10 @@
 //! bounded wait for candidates, and a callee answers in the 200.
 
 mod browser;
+mod quality;
 mod wire;
+
+pub(super) use quality::LIMITS;
 
 use std::collections::VecDeque;
 
@@ -28,6 +31,7 @@ use super::{
 };
 use crate::{
     options::Account,
+    quality::Quality,
     reason::{Cause, Error, Reason},
 };
 
@@ -63,6 +67,11 @@ pub(crate) struct Call {
     capture: Capture,
     path: Path,
     media_told: bool,
+    quality: Quality,
+    /// The other side was told what we can take.
+    told_limits: bool,
+    /// Milliseconds of speech in a packet as the browser was last told.
+    ptime: Option<u32>,
     stage: Stage,
 }
 
@@ -160,6 +169,9 @@ impl Call {
             capture: Capture::NotAsked,
             path: Path::default(),
             media_told: false,
+            quality: Quality::new(desk.account.bandwidth),
+            told_limits: false,
+            ptime: None,
             stage: Stage::Preparing {
                 to,
                 draft: Draft::Camera,
@@ -193,6 +205,9 @@ impl Call {
             capture: Capture::NotAsked,
             path: Path::default(),
             media_told: false,
+            quality: Quality::new(desk.account.bandwidth),
+            told_limits: false,
+            ptime: None,
             stage: Stage::Over,
         };
         let reply = match offer {

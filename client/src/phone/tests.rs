@@ -4,5 +4,6 @@ mod clinic;
 
 mod calling;
 mod foreign;
+mod narrow;
 mod ringing;
 mod trouble;

@@ -3,7 +3,8 @@
 use clinicall_sip::{Time, agent::Flow};
 
 use crate::{
-    bandwidth::Bandwidth,
+    bandwidth::Speech,
+    quality::{Plan, Report, Sample},
     reason::{Cause, Reason},
 };
 
@@ -139,6 +140,8 @@ pub enum PeerNews {
     Captured,
     CaptureFailed(Cause),
     Path(PathState),
+    /// Every second, once something is attached.
+    Measured(Sample),
     /// A step was refused by the browser.
     Failed {
         message: String,
@@ -171,8 +174,13 @@ pub enum PeerCommand {
     /// `getUserMedia`, or the stream the page gave. Result: [`PeerNews::Captured`] or
     /// [`PeerNews::CaptureFailed`].
     Capture(Wants),
-    /// Puts what was captured onto the wire, within these limits.
-    Attach(Bandwidth),
+    /// Puts what was captured onto the wire, as planned.
+    Attach(Plan),
+    /// Changes what the senders do, without a description.
+    Tune(Plan),
+    /// Changes the length of speech packets: the browser goes through an offer and an answer that
+    /// nobody else sees.
+    Frame(Option<Speech>),
     Mute(Muted),
     /// Closes the connection and lets the devices go.
     Close,
@@ -213,4 +221,6 @@ pub enum Event {
     /// Its state, its devices or its muting changed.
     Changed(CallId),
     Hangup(CallId, Reason),
+    /// The link got better or worse, or what is sent was changed.
+    Quality(CallId, Report),
 }

@@ -1,20 +1,24 @@
 //! One peer connection: carries out the phone's commands with what browsers call JSEP.
 
-use js_sys::Reflect;
+use std::cell::RefCell;
+
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{
-    MediaStream, MediaStreamTrack, RtcBundlePolicy, RtcConfiguration, RtcPeerConnection,
-    RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcRtpTransceiver,
-    RtcRtpTransceiverDirection, RtcSdpType, RtcSessionDescriptionInit,
+    MediaStream, RtcBundlePolicy, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionIceEvent,
+    RtcPeerConnectionState, RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSdpType,
+    RtcSessionDescriptionInit, RtcSignalingState,
 };
 
 use super::{
     devices::tracks,
     promise::{text_of, when},
+    sender::tune,
+    stats::Meter,
 };
 use crate::{
-    bandwidth::Bandwidth,
+    bandwidth::{Speech, reframed},
     phone::{PathState, PeerNews},
+    quality::Plan,
 };
 
 #[wasm_bindgen]
@@ -32,6 +36,7 @@ pub(crate) struct Peer {
     pub connection: RtcPeerConnection,
     remote: MediaStream,
     tell: Tell,
+    meter: RefCell<Option<Meter>>,
     _state: Closure<dyn Fn()>,
     _candidate: Option<Closure<dyn Fn(RtcPeerConnectionIceEvent)>>,
 }
@@ -63,6 +68,7 @@ impl Peer {
             connection,
             remote,
             tell,
+            meter: RefCell::default(),
             _state: state,
             _candidate: candidate,
         })
@@ -117,27 +123,19 @@ impl Peer {
     }
 
     pub fn rollback(&self) {
-        let description = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
-        let promise = self.connection.set_local_description(&description);
-        // nothing to take back: fine as well
-        when(promise.unchecked_ref(), |_| {});
+        rollback(&self.connection);
     }
 
-    /// Puts the tracks onto the wire, within the limits.
-    pub fn attach(&self, local: &MediaStream, limits: Bandwidth) {
+    /// Puts the tracks onto the wire, as planned, and begins to measure.
+    pub fn attach(&self, local: &MediaStream, plan: Plan) {
         for transceiver in transceivers(&self.connection) {
             let kind = transceiver.receiver().track().kind();
             let Some(track) = tracks(local).find(|track| track.kind() == kind) else {
                 continue;
             };
-            hint(&track, if kind == "audio" { "speech" } else { "motion" });
             let sender = transceiver.sender();
-            let bitrate = match kind.as_str() {
-                "audio" => limits.speech().map(|speech| speech.bitrate),
-                _ => limits.picture(),
-            };
             // Before the track, so that the encoder is set up once and not again under way.
-            limit(&sender, bitrate);
+            tune(&sender, &track, plan);
             let tell = self.tell.clone();
             when(
                 sender.replace_track(Some(&track)).unchecked_ref(),
@@ -148,6 +146,47 @@ impl Peer {
                 },
             );
         }
+        let start = || Meter::start(&self.connection, &self.tell);
+        self.meter.borrow_mut().get_or_insert_with(start);
+    }
+
+    pub fn tune(&self, plan: Plan) {
+        for transceiver in transceivers(&self.connection) {
+            let sender = transceiver.sender();
+            if let Some(track) = sender.track() {
+                tune(&sender, &track, plan);
+            }
+        }
+    }
+
+    /// An offer of the browser's own and the peer's last description as its answer, with another
+    /// length of packets. During a real negotiation nothing: its description brings it.
+    pub fn frame(&self, speech: Option<Speech>) {
+        let connection = self.connection.clone();
+        let remote = connection.remote_description();
+        let (Some(remote), true) = (
+            remote,
+            connection.signaling_state() == RtcSignalingState::Stable,
+        ) else {
+            return;
+        };
+        let Some(answer) = reframed(&remote.sdp(), &local_sdp(&connection), speech) else {
+            return;
+        };
+        let promise = connection.unchecked_ref::<Restarting>().describe();
+        when(&promise, move |offered| {
+            if offered.is_err() {
+                return;
+            }
+            let description = RtcSessionDescriptionInit::new(RtcSdpType::Answer);
+            description.set_sdp(&answer);
+            let promise = connection.set_remote_description(&description);
+            when(promise.unchecked_ref(), move |answered| {
+                if answered.is_err() {
+                    rollback(&connection);
+                }
+            });
+        });
     }
 
     fn receive(&self) {
@@ -228,40 +267,15 @@ fn receive(connection: &RtcPeerConnection, remote: &MediaStream) {
     transceivers(connection).for_each(|each| remote.add_track(&each.receiver().track()));
 }
 
+fn rollback(connection: &RtcPeerConnection) {
+    let description = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
+    let promise = connection.set_local_description(&description);
+    // nothing to take back: fine as well
+    when(promise.unchecked_ref(), |_| {});
+}
+
 fn failed(tell: &Tell, error: &JsValue) {
     tell(PeerNews::Failed {
         message: text_of(error, "message"),
     });
-}
-
-/// What the encoder should care for; a string that browsers may ignore.
-fn hint(track: &MediaStreamTrack, hint: &str) {
-    let _ = Reflect::set(track, &"contentHint".into(), &hint.into());
-}
-
-/// Bits per second of the codec. Speech and faces rather lose pixels than frames: lips are readable
-/// at 12 frames a second and small, not sharp and frozen (EN 301 549 section 6.5).
-fn limit(sender: &web_sys::RtcRtpSender, bitrate: Option<u32>) {
-    let parameters = sender.get_parameters();
-    let set = |object: &JsValue, name: &str, value: JsValue| {
-        let _ = Reflect::set(object, &name.into(), &value);
-    };
-    set(
-        &parameters,
-        "degradationPreference",
-        "maintain-framerate".into(),
-    );
-    let encodings = Reflect::get(&parameters, &"encodings".into()).unwrap_or_default();
-    if let (Some(bitrate), Ok(first)) = (bitrate, Reflect::get_u32(&encodings, 0))
-        && first.is_object()
-    {
-        set(&first, "maxBitrate", bitrate.into());
-    }
-    // a browser that refuses these still has the limits of the description
-    when(
-        sender
-            .set_parameters_with_parameters(&parameters)
-            .unchecked_ref(),
-        |_| {},
-    );
 }

@@ -11,6 +11,7 @@ use super::{
     Call, Capture, Desk, Draft, Event, Exchange, Reply, Stage,
 };
 use crate::{
+    quality::PICTURE_LEAST,
     reason::{Cause, Reason},
     trim::{trim_description, trim_offer},
 };
@@ -44,6 +45,7 @@ impl Call {
                 }
                 self.tell_of_media(desk);
             }
+            PeerNews::Measured(sample) => self.measured(desk, sample),
             PeerNews::Failed { message } => self.browser_failed(desk, &message),
         }
     }
@@ -94,7 +96,7 @@ impl Call {
             (true, false) => trim_description(&mut sdp),
             (false, _) => {}
         }
-        desk.account.bandwidth.limit(&mut sdp);
+        self.quality.ours().limit(&mut sdp);
         let text = sdp.to_string();
 
         let said = match &mut self.stage {
@@ -249,7 +251,7 @@ impl Call {
     pub(super) fn attach(&mut self, desk: &mut Desk<'_>) {
         if self.capture == Capture::Granted {
             desk.browser(self.id, PeerCommand::Mute(self.muted));
-            desk.browser(self.id, PeerCommand::Attach(desk.account.bandwidth));
+            desk.browser(self.id, PeerCommand::Attach(self.quality.plan()));
         }
     }
 
@@ -266,25 +268,36 @@ impl Call {
     }
 
     pub(super) fn answer(&mut self, desk: &mut Desk<'_>, offer: String) -> Reply {
-        let sdp = limited(desk, offer);
+        let sdp = self.limited(offer);
         desk.browser(self.id, PeerCommand::Answer { offer: sdp });
         Reply::Draft(Draft::Browser)
     }
 
     pub(super) fn remote_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
-        let sdp = limited(desk, answer);
+        let sdp = self.limited(answer);
         desk.browser(self.id, PeerCommand::SetAnswer { answer: sdp });
+    }
+
+    /// The peer's description as the browser gets it: with both sides' limits for what we send.
+    fn limited(&mut self, text: String) -> String {
+        let Ok(mut sdp) = Sdp::parse(&text) else {
+            // the browser will say what is wrong with it
+            return text;
+        };
+        self.quality.set_v6(is_v6(&sdp));
+        let mut limits = self.quality.limits();
+        // browsers take 0 for "no limit"; the sender is paused instead
+        limits.video = limits.video.map(|video| video.max(PICTURE_LEAST));
+        self.ptime = limits.speech().map(|speech| speech.ptime);
+        limits.limit(&mut sdp);
+        sdp.to_string()
     }
 }
 
-/// The peer's description as the browser gets it: with our limits for what we send.
-fn limited(desk: &Desk<'_>, text: String) -> String {
-    match Sdp::parse(&text) {
-        Ok(mut sdp) => {
-            desk.account.bandwidth.limit(&mut sdp);
-            sdp.to_string()
-        }
-        // the browser will say what is wrong with it
-        Err(_) => text,
-    }
+/// Every candidate of the peer is an IPv6 address.
+fn is_v6(sdp: &Sdp) -> bool {
+    let mut candidates = sdp.media.iter().flat_map(|section| section.candidates());
+    let first = candidates.next();
+    first.is_some_and(|first| first.address.contains(':'))
+        && candidates.all(|other| other.address.contains(':'))
 }

@@ -37,6 +37,7 @@ impl Call {
         if calling {
             self.attach(desk);
         }
+        self.tell_limits(desk);
         desk.tell(Event::Connected(self.id));
         self.tell_of_media(desk);
     }

@@ -360,6 +360,7 @@ impl Clinic {
             Event::Connected(_) => "Connected".into(),
             Event::Media(_) => "Media".into(),
             Event::Changed(id) => format!("Changed {:?}", self.phone.call_state(*id)),
+            Event::Quality(_, report) => format!("Quality {:?}: {}", report.level, report.text),
             Event::Hangup(_, reason) => {
                 let status = reason
                     .status

@@ -1,0 +1,70 @@
+//! What is sent, as the link and both sides' limits allow. The decisions are [`Quality`]'s.
+
+use clinicall_sip::{Headers, Method};
+
+use super::{Call, Desk, Event, Exchange, PeerCommand, Stage};
+use crate::{
+    bandwidth::Bandwidth,
+    quality::{Report, Sample},
+};
+
+/// The body of an INFO in which a side tells what it can take: `audio=17;video=41`.
+pub(crate) const LIMITS: &str = "application/vnd.clinicall.bandwidth";
+
+impl Call {
+    /// The browser's statistics.
+    pub fn measured(&mut self, desk: &mut Desk<'_>, sample: Sample) {
+        let report = self.quality.measured(sample);
+        self.follow(desk, report);
+    }
+
+    /// The other side says what it can take.
+    pub fn limited_by_peer(&mut self, desk: &mut Desk<'_>, body: &[u8]) {
+        let limits = Bandwidth::read(&String::from_utf8_lossy(body));
+        let report = self.quality.set_theirs(limits);
+        self.follow(desk, report);
+    }
+
+    /// The page has other wishes. What we may send changes at once, what is sent to us when the
+    /// other side has heard.
+    pub fn set_bandwidth(&mut self, desk: &mut Desk<'_>, limits: Bandwidth) {
+        let report = self.quality.set_ours(limits);
+        self.tell_limits(desk);
+        self.follow(desk, Some(report));
+    }
+
+    /// Tells the other side what we can take. A relay of ours passes it on and keeps to it itself; a
+    /// foreign server has the description alone.
+    pub(super) fn tell_limits(&mut self, desk: &mut Desk<'_>) {
+        let Stage::Talking { leg, .. } = self.stage else {
+            return;
+        };
+        let text = self.quality.ours().written();
+        // without limits there is only something to say when there were some
+        if !self.ours || text.is_empty() && !self.told_limits {
+            return;
+        }
+        self.told_limits = true;
+        let mut headers = Headers::new();
+        headers.push("Content-Type", LIMITS);
+        // refused: it is ending
+        let _ = desk
+            .agent
+            .request_within(desk.now, leg, Method::Info, headers, text.into_bytes());
+    }
+
+    fn follow(&mut self, desk: &mut Desk<'_>, report: Option<Report>) {
+        let (Some(report), Stage::Talking { exchange, .. }) = (report, &self.stage) else {
+            return;
+        };
+        let plan = self.quality.plan();
+        desk.browser(self.id, PeerCommand::Tune(plan));
+        let ptime = plan.speech.map(|speech| speech.ptime);
+        // how long a packet is only a description says; it need not leave the browser
+        if ptime != self.ptime && matches!(exchange, Exchange::Quiet) {
+            self.ptime = ptime;
+            desk.browser(self.id, PeerCommand::Frame(plan.speech));
+        }
+        desk.tell(Event::Quality(self.id, report));
+    }
+}

@@ -1,0 +1,139 @@
+//! Narrow links: who is told, and what the browser then does.
+
+use clinicall_sip::{Headers, Method, Millis};
+
+use super::clinic::{BOTH, Clinic, OFFER};
+use crate::{
+    bandwidth::Bandwidth,
+    phone::{CallId, PeerNews},
+    quality::Sample,
+};
+
+/// A visit that is going on.
+fn talking() -> (Clinic, CallId) {
+    let mut clinic = Clinic::open();
+    let call = clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .accept(now, leg, Some(OFFER.into()), Headers::new())
+            .unwrap()
+    });
+    clinic.run_for(Millis(100));
+    (clinic, call)
+}
+
+/// The other side's INFO, as the relay passes it on.
+fn tell(clinic: &mut Clinic, what: &str) {
+    let leg = clinic.arrived();
+    let mut headers = Headers::new();
+    headers.push("Content-Type", "application/vnd.clinicall.bandwidth");
+    clinic.relay(|server, now| {
+        server
+            .request_within(now, leg, Method::Info, headers, what.into())
+            .unwrap();
+    });
+    clinic.run_for(Millis(100));
+}
+
+#[test]
+fn the_page_sets_the_bandwidth_and_the_other_side_hears_of_it() {
+    let (mut clinic, _) = talking();
+    assert!(!clinic.heard("INFO"), "nothing to say: {}", clinic.ladder());
+    let profile = Bandwidth::profile("16k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.run_for(Millis(100));
+    for heard in [
+        "-> INFO",
+        "Tune(Plan",
+        "picture: Paused",
+        "Frame(Some",
+        "Quality Good: the page has set the bandwidth",
+    ] {
+        assert!(clinic.heard(heard), "{heard}: {}", clinic.ladder());
+    }
+    assert!(!clinic.heard("-> UPDATE"), "nothing is negotiated");
+}
+
+#[test]
+fn a_patient_who_logged_in_with_a_budget_tells_it_when_the_call_is_up() {
+    let mut clinic = Clinic::open();
+    let profile = Bandwidth::profile("64k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    assert!(!clinic.heard("-> INFO"), "{}", clinic.ladder());
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .accept(now, leg, Some(OFFER.into()), Headers::new())
+            .unwrap()
+    });
+    clinic.run_for(Millis(100));
+    assert!(clinic.heard("-> INFO"), "{}", clinic.ladder());
+}
+
+#[test]
+fn the_doctor_sends_no_more_than_the_patient_can_take() {
+    let (mut clinic, _) = talking();
+    tell(&mut clinic, "audio=15;video=0");
+    let told = "Quality Good: the other side's link takes 15 kbit/s of speech and no picture";
+    assert!(clinic.heard(told), "{}", clinic.ladder());
+    assert!(clinic.heard("picture: Paused") && clinic.heard("ptime: 120"));
+    clinic.log.clear();
+    tell(&mut clinic, "audio=15;video=0");
+    assert!(!clinic.heard("Quality") && !clinic.heard("Tune"));
+    // nonsense is no limit
+    tell(&mut clinic, "audio=-1;\u{0};=");
+    assert!(clinic.heard("picture: Shown"), "{}", clinic.ladder());
+}
+
+#[test]
+fn a_link_that_gets_worse_costs_the_picture_and_the_page_is_told() {
+    let (mut clinic, call) = talking();
+    let good = Sample {
+        room: Some(500),
+        rtt: 200,
+        lines: 480,
+        ..Sample::default()
+    };
+    let crowded = Sample {
+        room: Some(25),
+        rtt: 900,
+        ..good
+    };
+    for sample in [good, crowded, crowded, crowded, crowded] {
+        clinic.news(call, PeerNews::Measured(sample));
+    }
+    assert!(
+        clinic.heard("Quality Poor: video paused: the link carries 25 kbit/s of video"),
+        "{}",
+        clinic.ladder()
+    );
+    for _ in 0..20 {
+        clinic.news(call, PeerNews::Measured(good));
+    }
+    assert!(
+        clinic.heard("Quality Fair: video is back"),
+        "{}",
+        clinic.ladder()
+    );
+}
+
+#[test]
+fn a_pbx_is_told_nothing_it_does_not_know() {
+    let mut clinic = Clinic::abroad();
+    let profile = Bandwidth::profile("32k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.call("3", BOTH);
+    clinic.run_for(Millis(3_000));
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .accept(now, leg, Some(OFFER.into()), Headers::new())
+            .unwrap()
+    });
+    clinic.run_for(Millis(100));
+    assert!(clinic.heard("Attach") && !clinic.heard("-> INFO"));
+}

@@ -1,0 +1,443 @@
+//! What a call sends, so that speech gets through whatever the link does.
+//!
+//! Pure: limits of both sides and a [`Sample`] of the browser's statistics every second go in, a [`Plan`] for the
+//! senders and now and then a [`Report`] for the page come out.
+//!
+//! Browsers adapt their video to the link, but to nothing below 30 kbit/s, and their speech not at all (libwebrtc takes
+//! its least, its most and its target for one). So when the way out is strained we go down a ladder: half the picture, no picture,
+//! less speech, still less; and up again one rung at a time when it has been easy for a while, the longer the
+//! oftener going up has failed.
+
+use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, Speech};
+
+/// A rung of the ladder: 0 is what the limits allow.
+const HALF_PICTURE: u8 = 1;
+const NO_PICTURE: u8 = 2;
+const LESS_SPEECH: u8 = 3;
+const LEAST_SPEECH: u8 = 4;
+
+/// Kbit/s of speech on the last rungs, headers and all.
+const LESS: u32 = 24;
+
+/// What a picture costs at least: libwebrtc's encoder never sends less than 30, and packets want their headers.
+pub(crate) const PICTURE_LEAST: u32 = 33;
+
+/// A queue this much longer than the shortest round trip is congestion, in ms. Loss alone is not: on a radio link
+/// it is there at any rate, and sending less does not cure it.
+const QUEUE: u32 = 350;
+/// Unless it is this much, in per cent.
+const FLOODED: u8 = 35;
+/// Loss that a page is told of.
+const LOSSY: u8 = 8;
+
+/// Samples that agree before we go down; one more keeps a burst from deciding.
+const STRAINED: u8 = 2;
+/// Samples of ease before we go up, at first and at most.
+const EASY: u8 = 4;
+const PATIENT: u8 = 48;
+/// Going down this soon after going up doubles the wait for the next time.
+const MISTAKE: u8 = 12;
+/// Longer than any link's own delay changes: speech is in danger, and the picture goes at once.
+const DROWNING: u32 = 1_000;
+
+/// A second of a call, as `getStats` tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// What the browser thinks it can send, kbit/s; Firefox does not tell.
+    pub room: Option<u32>,
+    /// Of what we sent, as the receiver reports, in per cent.
+    pub lost: u8,
+    /// Of what was sent to us, in per cent.
+    pub missed: u8,
+    /// Milliseconds; 0: not measured yet.
+    pub rtt: u32,
+    /// Lines of the camera's picture.
+    pub lines: u32,
+}
+
+/// What the senders do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// `None`: as the browser likes.
+    pub speech: Option<Speech>,
+    pub picture: Picture,
+    pub mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    Paused,
+    /// 0 each: no limit.
+    Shown {
+        /// Bit/s of the codec.
+        bitrate: u32,
+        lines: u32,
+        fps: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    #[default]
+    Good,
+    /// Less is sent than could be, or packets are lost.
+    Fair,
+    /// Pictures are paused because of the link.
+    Poor,
+}
+
+/// What a page is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub level: Level,
+    /// The link is that of the other side.
+    pub theirs: bool,
+    /// It is about what comes to this side.
+    pub down: bool,
+    /// One sentence.
+    pub text: String,
+    /// Kbit/s at IP level we send at most, `None`: no limit. 0 for video: paused.
+    pub audio: Option<u32>,
+    pub video: Option<u32>,
+    pub sample: Sample,
+}
+
+#[derive(Debug, Default)]
+pub struct Quality {
+    ours: Bandwidth,
+    theirs: Bandwidth,
+    rung: u8,
+    strained: u8,
+    easy: u8,
+    /// Samples of ease the next step up takes; 0: [`EASY`].
+    patience: u8,
+    /// Samples since we last went up.
+    since_up: u8,
+    shortest: u32,
+    lossy: [u8; 2],
+    /// The last sample in which the way out was used.
+    sample: Sample,
+    said: Level,
+}
+
+impl Quality {
+    #[must_use]
+    pub fn new(ours: Bandwidth) -> Self {
+        Self {
+            ours,
+            since_up: u8::MAX,
+            ..Self::default()
+        }
+    }
+
+    #[must_use]
+    pub fn ours(&self) -> Bandwidth {
+        self.ours
+    }
+
+    /// Packets have the longer headers of IPv6.
+    pub fn set_v6(&mut self, v6: bool) {
+        self.ours.v6 = v6;
+    }
+
+    /// The limits of both sides together: what we may send.
+    #[must_use]
+    pub fn limits(&self) -> Bandwidth {
+        self.ours.and(self.theirs)
+    }
+
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let limits = self.now();
+        Plan {
+            speech: limits.speech(),
+            picture: picture(&limits),
+            mode: limits.mode,
+        }
+    }
+
+    /// The page wants other limits: both ways from now on.
+    pub fn set_ours(&mut self, ours: Bandwidth) -> Report {
+        self.ours = Bandwidth {
+            v6: self.ours.v6,
+            ..ours
+        };
+        self.begin_anew();
+        self.report(false, false, vec!["the page has set the bandwidth".into()])
+    }
+
+    /// The other side can take so much.
+    pub fn set_theirs(&mut self, theirs: Bandwidth) -> Option<Report> {
+        if self.theirs == theirs {
+            return None;
+        }
+        let before = self.limits();
+        self.theirs = theirs;
+        self.begin_anew();
+        let after = self.limits();
+        (before != after).then(|| {
+            let mut words = vec!["the other side's link takes no more".into()];
+            if let Some(audio) = theirs.audio {
+                words = vec!["the other side's link takes ".into(), number(audio)];
+                words.push(" kbit/s of speech".into());
+                match theirs.video {
+                    Some(0) => words.push(" and no picture".into()),
+                    Some(video) => {
+                        words.extend([" and ".into(), number(video), " of picture".into()])
+                    }
+                    None => {}
+                }
+            }
+            self.report(true, false, words)
+        })
+    }
+
+    /// A second has passed. A report when the plan changes or the link gets better or worse.
+    pub fn measured(&mut self, sample: Sample) -> Option<Report> {
+        self.since_up = self.since_up.saturating_add(1);
+        self.sample = sample;
+        if sample.rtt > 0 && (self.shortest == 0 || sample.rtt < self.shortest) {
+            self.shortest = sample.rtt;
+        }
+        if self.is_strained(sample) {
+            self.easy = 0;
+            self.strained += 1;
+            let drowning =
+                sample.rtt.saturating_sub(self.shortest) > DROWNING || sample.lost >= FLOODED;
+            if drowning && self.rung < HALF_PICTURE {
+                // half of it would not help any more
+                self.rung = HALF_PICTURE;
+            }
+            if self.strained >= STRAINED || drowning && self.rung < NO_PICTURE {
+                self.strained = 0;
+                if let Some(report) = self.down() {
+                    return Some(report);
+                }
+            }
+        } else {
+            self.strained = 0;
+            self.easy = self.easy.saturating_add(1);
+            if self.rung > 0 && self.easy >= self.patience.max(EASY) {
+                return Some(self.up());
+            }
+        }
+        self.losses(sample)
+    }
+
+    fn is_strained(&self, sample: Sample) -> bool {
+        let queue = sample.rtt.saturating_sub(self.shortest) > QUEUE;
+        // the estimate is of the picture's packets alone, and stale without them
+        let shows = matches!(self.plan().picture, Picture::Shown { .. }) && sample.lines > 0;
+        let narrow = shows && sample.room.is_some_and(|room| room < PICTURE_LEAST);
+        queue || narrow || sample.lost >= FLOODED
+    }
+
+    /// One rung down, past those that change nothing; `None`: there is none left.
+    fn down(&mut self) -> Option<Report> {
+        let before = self.now();
+        let from = self.rung;
+        while self.rung < LEAST_SPEECH {
+            self.rung += 1;
+            if self.now() != before {
+                break;
+            }
+        }
+        if self.now() == before {
+            self.rung = from;
+            return None;
+        }
+        // going up was a mistake: next time later
+        if self.since_up < MISTAKE {
+            self.patience = (self.patience.max(EASY) * 2).min(PATIENT);
+        }
+        let now = self.now();
+        let mut why = Vec::new();
+        match now.video {
+            Some(0) if before.video != Some(0) => why.push("video paused: ".into()),
+            _ if now.audio != before.audio => why.push("less speech data: ".into()),
+            _ => why.push("smaller picture: ".into()),
+        }
+        match self.sample.room {
+            Some(room) if room < 10 * PICTURE_LEAST && self.sample.lost < FLOODED => {
+                why.extend([
+                    "the link carries ".into(),
+                    number(room),
+                    " kbit/s of video".into(),
+                ]);
+            }
+            _ if self.sample.lost >= FLOODED => {
+                why.extend([
+                    "the link loses ".into(),
+                    number(u32::from(self.sample.lost)),
+                    " % of what is sent".into(),
+                ]);
+            }
+            _ => why.extend([
+                "packets wait ".into(),
+                number(self.sample.rtt.saturating_sub(self.shortest)),
+                " ms for the link".into(),
+            ]),
+        }
+        let speech = now.audio.unwrap_or(0);
+        if speech > 0 {
+            why.extend([", speech gets ".into(), number(speech)]);
+        }
+        Some(self.report(false, false, why))
+    }
+
+    fn up(&mut self) -> Report {
+        let before = self.now();
+        // speech comes back whole
+        self.rung = self.rung.min(LESS_SPEECH);
+        while self.rung > 0 {
+            self.rung -= 1;
+            if self.now() != before {
+                break;
+            }
+        }
+        (self.easy, self.since_up) = (0, 0);
+        let now = self.now();
+        let what = match (before.video, now.video) {
+            (Some(0), after) if after != Some(0) => {
+                "video is back: the link has been good for a while"
+            }
+            (before, after) if before != after => "larger picture: the link has room again",
+            _ => "more speech data: the link has room again",
+        };
+        self.report(false, false, vec![what.into()])
+    }
+
+    /// Tells of loss that comes and goes, each way, once it has been there for two samples.
+    fn losses(&mut self, sample: Sample) -> Option<Report> {
+        let mut told = None;
+        for (at, lost) in [sample.lost, sample.missed].into_iter().enumerate() {
+            // counts up to 2 while lossy, down from 2 while clean
+            let was = self.lossy[at];
+            let lossy = lost >= LOSSY;
+            let count = &mut self.lossy[at];
+            *count = match (lossy, was) {
+                (true, ..2) => was + 1,
+                (true, _) => 3,
+                (false, 3) => 2,
+                (false, _) => was.saturating_sub(1),
+            };
+            let (began, ended) = (
+                was == 2 && lossy,
+                was == 1 && !lossy && self.said != Level::Good,
+            );
+            if began || ended {
+                told = Some((at == 1, lost, began));
+            }
+        }
+        let (down, lost, began) = told?;
+        let words = if began {
+            let way = if down {
+                "coming here"
+            } else {
+                "sent from here"
+            };
+            vec![
+                number(u32::from(lost)),
+                " % of what is ".into(),
+                way.into(),
+                " is lost".into(),
+            ]
+        } else {
+            vec!["the link is good again".into()]
+        };
+        Some(self.report(false, down, words))
+    }
+
+    fn begin_anew(&mut self) {
+        (self.rung, self.strained, self.easy, self.patience) = (0, 0, 0, 0);
+    }
+
+    /// The limits on this rung.
+    fn now(&self) -> Bandwidth {
+        let mut now = self.limits();
+        // somebody without a camera has no picture to give up
+        if self.rung >= HALF_PICTURE && self.rung < NO_PICTURE {
+            let whole = now
+                .video
+                .unwrap_or(self.sample.room.unwrap_or(600).max(2 * PICTURE_LEAST));
+            if whole > 0 {
+                now.video = Some((whole / 2).max(PICTURE_LEAST));
+            }
+        }
+        if self.rung >= NO_PICTURE {
+            now.video = Some(0);
+        }
+        let most = match self.rung {
+            LESS_SPEECH => LESS,
+            LEAST_SPEECH.. => AUDIO_LEAST,
+            _ => return now,
+        };
+        now.audio = Some(now.audio.unwrap_or(most).min(most));
+        now
+    }
+
+    fn report(
+        &mut self,
+        theirs: bool,
+        down: bool,
+        words: Vec<std::borrow::Cow<'static, str>>,
+    ) -> Report {
+        let now = self.now();
+        let level = match self.rung {
+            NO_PICTURE.. => Level::Poor,
+            HALF_PICTURE => Level::Fair,
+            _ if self.lossy.iter().any(|count| *count >= 2) => Level::Fair,
+            _ => Level::Good,
+        };
+        self.said = level;
+        Report {
+            level,
+            theirs,
+            down,
+            text: words.concat(),
+            audio: now.audio,
+            video: if matches!(picture(&now), Picture::Paused) {
+                Some(0)
+            } else {
+                now.video
+            },
+            sample: self.sample,
+        }
+    }
+}
+
+fn number(number: u32) -> std::borrow::Cow<'static, str> {
+    number.to_string().into()
+}
+
+/// How a picture fits into its budget. EN 301 549 section 6.5: lips are readable at 176x144 and 12 frames a second,
+/// well at 352x288 and 20; a face rather loses pixels, a wound or a document rather frames.
+fn picture(limits: &Bandwidth) -> Picture {
+    let (Some(kbps), Some(bitrate)) = (limits.video, limits.picture()) else {
+        return Picture::Shown {
+            bitrate: 0,
+            lines: 0,
+            fps: 0,
+        };
+    };
+    if kbps < PICTURE_LEAST {
+        return Picture::Paused;
+    }
+    let (lines, fps) = match (limits.mode, kbps) {
+        (Mode::Talk, ..70) => (160, 15),
+        (Mode::Talk, ..200) => (240, 20),
+        (Mode::Talk, ..450) => (360, 25),
+        (Mode::Show, ..70) => (0, 2),
+        (Mode::Show, ..150) => (0, 5),
+        (Mode::Show, ..450) => (0, 10),
+        _ => (0, 0),
+    };
+    Picture::Shown {
+        bitrate,
+        lines,
+        fps,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Minutes of calls, a second at a time.
+
+use super::*;
+
+fn limits(audio: u32, video: u32) -> Bandwidth {
+    Bandwidth {
+        audio: Some(audio),
+        video: Some(video),
+        ..Bandwidth::default()
+    }
+}
+
+const GOOD: Sample = Sample {
+    room: Some(400),
+    lost: 0,
+    missed: 0,
+    rtt: 300,
+    lines: 480,
+};
+/// A link that collapsed: packets queue up.
+const CROWDED: Sample = Sample {
+    room: Some(20),
+    rtt: 1_400,
+    ..GOOD
+};
+
+/// The sentences of so many samples.
+fn live(quality: &mut Quality, sample: Sample, count: usize) -> Vec<String> {
+    (0..count)
+        .filter_map(|_| quality.measured(sample))
+        .map(|report| report.text)
+        .collect()
+}
+
+#[test]
+fn a_collapsing_link_first_costs_the_picture_and_then_some_speech() {
+    let mut quality = Quality::new(limits(32, 120));
+    assert_eq!(live(&mut quality, GOOD, 5), [""; 0]);
+    let narrow = Sample {
+        rtt: 700,
+        ..CROWDED
+    };
+    assert_eq!(
+        live(&mut quality, narrow, 10),
+        [
+            "smaller picture: the link carries 20 kbit/s of video, speech gets 32",
+            "video paused: the link carries 20 kbit/s of video, speech gets 32",
+            "less speech data: the link carries 20 kbit/s of video, speech gets 24",
+            "less speech data: the link carries 20 kbit/s of video, speech gets 15",
+        ]
+    );
+    assert_eq!(quality.plan().picture, Picture::Paused);
+    assert!(quality.plan().speech.is_some(), "speech never stops");
+    assert_eq!(
+        live(&mut quality, GOOD, 12),
+        [
+            "more speech data: the link has room again",
+            "video is back: the link has been good for a while",
+            "larger picture: the link has room again",
+        ]
+    );
+    assert_eq!(quality.plan(), Quality::new(limits(32, 120)).plan());
+}
+
+#[test]
+fn a_picture_that_does_not_fit_is_tried_less_and_less_often() {
+    let mut quality = Quality::new(limits(16, 60));
+    live(&mut quality, GOOD, 1);
+    let mut tries = Vec::new();
+    for turn in 0..300 {
+        // with a picture the link is crowded, without it is not
+        let shows = quality.plan().picture != Picture::Paused;
+        let sample = if shows { CROWDED } else { GOOD };
+        if let Some(report) = quality.measured(sample)
+            && report.text.starts_with("video is back")
+        {
+            tries.push(turn);
+        }
+    }
+    let gaps: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.is_sorted() && gaps.len() > 3, "{gaps:?}");
+    assert!(gaps.last() >= Some(&24), "{gaps:?}");
+}
+
+#[test]
+fn loss_without_a_queue_takes_nothing_away_but_is_told() {
+    let mut quality = Quality::new(limits(24, 120));
+    let radio = Sample {
+        lost: 20,
+        missed: 18,
+        ..GOOD
+    };
+    live(&mut quality, GOOD, 3);
+    let plan = quality.plan();
+    let told = live(&mut quality, radio, 20);
+    assert_eq!(told, ["18 % of what is coming here is lost"]);
+    assert_eq!(quality.plan(), plan);
+    assert_eq!(live(&mut quality, GOOD, 20), ["the link is good again"]);
+}
+
+#[test]
+fn a_drowning_link_costs_the_picture_at_once() {
+    let mut quality = Quality::new(limits(17, 120));
+    live(&mut quality, GOOD, 5);
+    assert_eq!(
+        live(&mut quality, CROWDED, 1),
+        ["video paused: the link carries 20 kbit/s of video, speech gets 17"]
+    );
+}
+
+#[test]
+fn one_bad_moment_decides_nothing() {
+    let mut quality = Quality::new(limits(32, 120));
+    for turn in 0..40 {
+        let bad = Sample {
+            rtt: 900,
+            ..CROWDED
+        };
+        let sample = if turn % 4 == 3 { bad } else { GOOD };
+        assert_eq!(quality.measured(sample), None);
+    }
+}
+
+#[test]
+fn the_slower_side_decides() {
+    let mut doctor = Quality::new(Bandwidth::default());
+    assert_eq!(doctor.plan().speech, None);
+    let told = doctor.set_theirs(limits(15, 0)).unwrap();
+    assert_eq!(
+        told.text,
+        "the other side's link takes 15 kbit/s of speech and no picture"
+    );
+    assert!(told.theirs);
+    assert_eq!(doctor.plan().picture, Picture::Paused);
+    assert_eq!(doctor.plan().speech, limits(15, 0).speech());
+    assert_eq!(doctor.set_theirs(limits(15, 0)), None);
+    // and the doctor's own limits hold as well
+    doctor.set_ours(limits(10, 500));
+    assert_eq!(doctor.plan().speech, limits(10, 0).speech());
+}
+
+#[test]
+fn a_face_loses_pixels_and_a_wound_frames() {
+    let shown = |video, mode| {
+        let quality = Quality::new(Bandwidth {
+            mode,
+            ..limits(16, video)
+        });
+        match quality.plan().picture {
+            Picture::Shown { lines, fps, .. } => (lines, fps),
+            Picture::Paused => panic!("paused"),
+        }
+    };
+    assert_eq!(shown(44, Mode::Talk), (160, 15));
+    assert_eq!(shown(120, Mode::Talk), (240, 20));
+    assert_eq!(shown(2_000, Mode::Talk), (0, 0));
+    assert_eq!(shown(44, Mode::Show), (0, 2));
+    assert_eq!(shown(120, Mode::Show), (0, 5));
+}
+
+#[test]
+fn whoever_has_no_camera_goes_down_in_speech_at_once() {
+    let mut quality = Quality::new(limits(40, 0));
+    let crowded = Sample {
+        room: None,
+        lines: 0,
+        ..CROWDED
+    };
+    live(&mut quality, Sample { lines: 0, ..GOOD }, 2);
+    assert_eq!(
+        live(&mut quality, crowded, 4),
+        [
+            "less speech data: packets wait 1100 ms for the link, speech gets 24",
+            "less speech data: packets wait 1100 ms for the link, speech gets 15"
+        ]
+    );
+    assert_eq!(
+        live(&mut quality, crowded, 20),
+        [""; 0],
+        "no lower than that"
+    );
+}
+
+#[test]
+fn whatever_is_measured_speech_goes_on() {
+    let mut dice = 7_u64;
+    let mut roll = move |most: u64| {
+        dice = dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(99);
+        (dice >> 33) % most
+    };
+    let mut quality = Quality::new(Bandwidth::default());
+    for _ in 0..5_000 {
+        match roll(20) {
+            0 => drop(quality.set_ours(limits(roll(60) as u32, roll(900) as u32))),
+            1 => drop(quality.set_theirs(limits(roll(60) as u32, roll(900) as u32))),
+            _ => drop(quality.measured(Sample {
+                room: (roll(2) == 0).then(|| roll(500) as u32),
+                lost: roll(101) as u8,
+                missed: roll(101) as u8,
+                rtt: roll(3_000) as u32,
+                lines: roll(2) as u32 * 480,
+            })),
+        }
+        assert!(
+            quality
+                .plan()
+                .speech
+                .is_none_or(|speech| speech.bitrate >= 6_000)
+        );
+    }
+}

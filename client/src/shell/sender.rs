@@ -1,0 +1,106 @@
+//! What the browser's senders do: `RTCRtpSender.setParameters`, and hints to its encoders.
+//!
+//! Nothing here needs a negotiation. A browser that refuses still has the limits of the description.
+
+use js_sys::{Array, Reflect};
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{MediaStreamTrack, RtcRtpSender};
+
+use super::promise::when;
+use crate::{
+    bandwidth::Mode,
+    quality::{Picture, Plan},
+};
+
+#[wasm_bindgen]
+extern "C" {
+    type Settled;
+    #[wasm_bindgen(method, js_name = getSettings)]
+    fn settings(this: &Settled) -> JsValue;
+}
+
+/// Has the sender do its part of the plan with this track.
+pub(super) fn tune(sender: &RtcRtpSender, track: &MediaStreamTrack, plan: Plan) {
+    let audio = track.kind() == "audio";
+    let (hint, degradation) = match plan.mode {
+        _ if audio => ("speech", "balanced"),
+        // speech and faces rather lose pixels than frames: lips are readable at 12 frames a second and small, not
+        // sharp and frozen (EN 301 549 section 6.5)
+        Mode::Talk => ("motion", "maintain-framerate"),
+        Mode::Show => ("detail", "maintain-resolution"),
+    };
+    set(track, "contentHint", &hint.into());
+    let parameters = sender.get_parameters();
+    if !audio {
+        set(&parameters, "degradationPreference", &degradation.into());
+    }
+    let encodings: Array = Reflect::get(&parameters, &"encodings".into())
+        .unwrap_or_default()
+        .unchecked_into();
+    let first = encodings.get(0);
+    if first.is_object() {
+        if audio {
+            limit(
+                &first,
+                "maxBitrate",
+                plan.speech.map_or(0, |speech| speech.bitrate),
+            );
+            set(&first, "priority", &"high".into());
+        } else {
+            show(&first, track, plan.picture);
+        }
+    }
+    when(
+        sender
+            .set_parameters_with_parameters(&parameters)
+            .unchecked_ref(),
+        |_| {},
+    );
+}
+
+fn show(encoding: &JsValue, track: &MediaStreamTrack, picture: Picture) {
+    let (active, bitrate, lines, fps) = match picture {
+        Picture::Paused => (false, 0, 0, 0),
+        Picture::Shown {
+            bitrate,
+            lines,
+            fps,
+        } => (true, bitrate, lines, fps),
+    };
+    set(encoding, "active", &active.into());
+    limit(encoding, "maxBitrate", bitrate);
+    limit(encoding, "maxFramerate", fps);
+    let scale = match lines_of(track) {
+        captured if lines > 0 && captured > lines => f64::from(captured) / f64::from(lines),
+        _ => 1.0,
+    };
+    set(encoding, "scaleResolutionDownBy", &scale.into());
+}
+
+/// Lines of the camera's picture; 0 when nothing says so. A phone held upright has more lines than columns: the
+/// shorter side counts.
+pub(super) fn lines_of(track: &MediaStreamTrack) -> u32 {
+    let settings = track.unchecked_ref::<Settled>().settings();
+    let side = |name: &str| {
+        Reflect::get(&settings, &name.into())
+            .ok()
+            .and_then(|value| value.as_f64())
+            .unwrap_or(0.0)
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let shorter = side("height").min(side("width")) as u32;
+    shorter
+}
+
+/// 0 is no limit.
+fn limit(object: &JsValue, name: &str, value: u32) {
+    if value > 0 {
+        set(object, name, &value.into());
+    } else {
+        let _ = Reflect::delete_property(object.unchecked_ref::<js_sys::Object>(), &name.into());
+    }
+}
+
+fn set(object: &JsValue, name: &str, value: &JsValue) {
+    let _ = Reflect::set(object, &name.into(), value);
+}

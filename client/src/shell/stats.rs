@@ -1,0 +1,106 @@
+//! `getStats` every second, in the few numbers the quality policy looks at.
+
+use std::{cell::Cell, rc::Rc};
+
+use js_sys::{Map, Reflect};
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::RtcPeerConnection;
+
+use super::{peer::Tell, promise::when, sender::lines_of};
+use crate::{phone::PeerNews, quality::Sample};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = setInterval)]
+    fn set_interval(callback: &JsValue, milliseconds: f64) -> f64;
+    #[wasm_bindgen(js_name = clearInterval)]
+    fn clear_interval(id: f64);
+}
+
+const EVERY: f64 = 1_000.0;
+
+/// Measures as long as it lives.
+pub(super) struct Meter {
+    id: f64,
+    _tick: Closure<dyn Fn()>,
+}
+
+/// Packets of all time: lost and come.
+type Totals = Rc<Cell<(f64, f64)>>;
+
+impl Meter {
+    pub fn start(connection: &RtcPeerConnection, tell: &Tell) -> Self {
+        let totals = Totals::default();
+        let (connection, tell) = (connection.clone(), tell.clone());
+        let tick = Closure::<dyn Fn()>::new(move || {
+            let (senders, totals, tell) = (connection.clone(), totals.clone(), tell.clone());
+            when(connection.get_stats().unchecked_ref(), move |report| {
+                if let Ok(report) = report {
+                    tell(PeerNews::Measured(sample(&senders, &report, &totals)));
+                }
+            });
+        });
+        Self {
+            id: set_interval(tick.as_ref(), EVERY),
+            _tick: tick,
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        clear_interval(self.id);
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> Sample {
+    let (mut lost, mut rtt, mut room) = (0.0_f64, 0.0_f64, None);
+    let (mut gone, mut came) = (0.0, 0.0);
+    report.unchecked_ref::<Map>().for_each(&mut |stats, _| {
+        let number = |name: &str| {
+            Reflect::get(&stats, &name.into())
+                .ok()
+                .and_then(|value| value.as_f64())
+        };
+        let kind = Reflect::get(&stats, &"type".into()).unwrap_or_default();
+        match kind.as_string().as_deref() {
+            Some("remote-inbound-rtp") => {
+                lost = lost.max(number("fractionLost").unwrap_or(0.0));
+                rtt = rtt.max(number("roundTripTime").unwrap_or(0.0));
+            }
+            Some("inbound-rtp") => {
+                gone += number("packetsLost").unwrap_or(0.0);
+                came += number("packetsReceived").unwrap_or(0.0);
+            }
+            Some("candidate-pair") => {
+                if let Some(available) = number("availableOutgoingBitrate") {
+                    room = Some((available / 1_000.0) as u32);
+                }
+            }
+            _ => {}
+        }
+    });
+    let (gone_before, came_before) = totals.replace((gone, came));
+    // late packets make a total shrink
+    let gone = (gone - gone_before).max(0.0);
+    let all = gone + (came - came_before).max(0.0);
+    let missed = if all > 0.0 { gone / all } else { 0.0 };
+    Sample {
+        room,
+        lost: (lost * 100.0) as u8,
+        missed: (missed * 100.0) as u8,
+        rtt: (rtt * 1_000.0) as u32,
+        lines: picture_lines(connection),
+    }
+}
+
+/// Of the picture we send, whether paused or not.
+fn picture_lines(connection: &RtcPeerConnection) -> u32 {
+    let senders = connection.get_senders().into_iter();
+    senders
+        .filter_map(|sender| sender.unchecked_into::<web_sys::RtcRtpSender>().track())
+        .filter(|track| track.kind() == "video")
+        .map(|track| lines_of(&track))
+        .sum()
+}
