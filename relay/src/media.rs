@@ -9,6 +9,7 @@ pub mod cache;
 pub mod codec;
 mod count;
 mod describe;
+pub mod downlink;
 pub mod dtls;
 pub mod forward;
 mod ice;
@@ -52,6 +53,7 @@ use clinicall_sip::sdp::Sdp;
 
 use count::{Counts, Published};
 use describe::{Credentials, Describer, Seeds, Surface, VideoCodec};
+pub use downlink::Limits;
 use dtls::Identity;
 use ice::Ufrag;
 use outbox::Outbox;
@@ -336,6 +338,13 @@ impl Media {
             audio,
             video,
         });
+    }
+
+    /// What the member can take from now on, whatever its descriptions said.
+    pub fn limit(&self, member: MemberId, limits: Limits) {
+        self.shared
+            .worker(member.0)
+            .tell(Command::Limit(member, limits));
     }
 
     pub fn leave(&self, member: MemberId) {

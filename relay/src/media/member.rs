@@ -2,6 +2,7 @@
 
 use super::{
     MemberId, budget,
+    downlink::{Downlink, Limits},
     level::Loudness,
     negotiated::{Negotiated, Track},
     report::Timebase,
@@ -13,6 +14,8 @@ use super::{
     twcc::Recorder,
 };
 
+/// A receiver of a picture that sends no RTCP this long has a link that carries nothing.
+const UNHEARD: u64 = 2_500 * MILLISECOND;
 /// Round trip assumed before one was measured.
 const FAR: u64 = 100 * MILLISECOND;
 /// The first report comes early: lips and voice are not together before it.
@@ -76,6 +79,11 @@ impl Lane {
     }
 }
 
+/// `b=TIAS` counts no headers (RFC 3890); around a picture's packets they are about 8 % of all.
+const fn at_ip_level(tias: u64) -> u64 {
+    tias.saturating_mul(100) / 92
+}
+
 /// Whether packets written under one are as they would be under the other.
 fn is_same_stream(old: &Track, new: &Track) -> bool {
     let stream = |track: &Track| {
@@ -105,6 +113,13 @@ pub struct Member {
     pub report_at: u64,
     /// The most it was told to send.
     pub told: budget::Told,
+    pub downlink: Downlink,
+    /// The limits of its last description.
+    described: Limits,
+    /// When RTCP came from it.
+    pub reports_at: u64,
+    /// Of its transport-wide feedback: what came and was lost when it was last looked at.
+    feedback: (u64, u64),
     pub stats: Stats,
 }
 
@@ -157,6 +172,10 @@ impl Member {
             rtt: None,
             report_at: now + FIRST_REPORT,
             told: budget::Told::default(),
+            downlink: Downlink::default(),
+            described: Limits::default(),
+            reports_at: now,
+            feedback: (0, 0),
             stats: Stats::default(),
         };
         member.negotiate(negotiated);
@@ -164,6 +183,17 @@ impl Member {
     }
 
     pub fn negotiate(&mut self, negotiated: Negotiated) {
+        let written = |track: &Option<Track>| track.as_ref().and_then(|track| track.bandwidth);
+        let limits = Limits {
+            // of speech `b=` does not say how much headers add: the picture's part stands by itself
+            audio: None,
+            video: written(&negotiated.video).map(at_ip_level),
+        };
+        // a description that is sent again does not take back what was said since
+        if limits != self.described {
+            self.described = limits;
+            self.downlink.limit(limits);
+        }
         let [audio, video] = &mut self.lanes;
         audio.negotiate(negotiated.audio);
         video.negotiate(negotiated.video);
@@ -247,11 +277,26 @@ impl Member {
         false
     }
 
+    /// What it told since it was last asked: loss of 256, and whether it is silent although it gets a
+    /// picture, of which browsers tell once a second at least.
+    pub fn told_loss(&mut self, now: u64) -> (u8, bool) {
+        let now_told = (self.stats.feedback_came, self.stats.feedback_lost);
+        let (came, lost) = std::mem::replace(&mut self.feedback, now_told);
+        let (came, lost) = (now_told.0 - came, now_told.1 - lost);
+        let share = (lost * 256).checked_div(came + lost).unwrap_or(0).min(255) as u8;
+        let slot = self.lane(Kind::Video).slot.as_ref();
+        let shown = slot.is_some_and(|slot| slot.source.is_some() && !slot.is_waiting());
+        (
+            share,
+            shown && now.saturating_sub(self.reports_at) > UNHEARD,
+        )
+    }
+
     /// What the member can take of a picture, bit/s.
     #[must_use]
     pub fn appetite(&self) -> Option<u64> {
         let lane = self.lane(Kind::Video);
-        let wish = lane.track.as_ref().and_then(|track| track.bandwidth);
+        let wish = self.downlink.appetite();
         let limit = lane.slot.as_ref().and_then(|slot| slot.limiter.limit());
         let remb = Some(self.stats.remb).filter(|remb| *remb > 0);
         [wish, limit, remb].into_iter().flatten().min()

@@ -11,6 +11,7 @@ use super::{
     MemberId,
     assign::{self, Candidate},
     codec,
+    downlink::{Limits, Second},
     forward::{forward, replay, resend},
     level::Floor,
     member::{Kind, Member, Stats},
@@ -110,6 +111,14 @@ impl Room {
         }
     }
 
+    /// What the member can take from now on.
+    pub fn limit(&mut self, member: MemberId, limits: Limits, now: u64) {
+        if let Some(at) = self.find(member) {
+            self.members[at].downlink.limit(limits);
+            self.settle(now);
+        }
+    }
+
     pub fn leave(&mut self, member: MemberId, now: u64) {
         if let Some(at) = self.find(member) {
             self.members.remove(at);
@@ -173,6 +182,7 @@ impl Room {
     /// An authenticated RTCP packet, compound or reduced-size.
     pub fn rtcp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };
+        self.members[at].reports_at = now;
         let mut nacks = MOST_NACKS;
         for item in items(packet) {
             match item {
@@ -331,6 +341,9 @@ impl Room {
     fn pick(&self, kind: Kind, at: usize) -> Option<MemberId> {
         let receiver = &self.members[at];
         let lane = receiver.lane(kind);
+        if kind == Kind::Video && !receiver.downlink.shows() {
+            return None;
+        }
         let track = lane
             .track
             .as_ref()
@@ -410,11 +423,43 @@ impl Room {
         self.attend(now, source, sink);
     }
 
+    /// What a member was sent lately; while its picture is paused, what it would be sent of one.
+    fn second(&mut self, now: u64, at: usize) -> Second {
+        let member = &mut self.members[at];
+        let told = member.told_loss(now);
+        let member = &self.members[at];
+        let slot = |kind| member.lane(kind).slot.as_ref();
+        let audio = slot(Kind::Audio).filter(|slot| slot.source.is_some());
+        let video = match slot(Kind::Video) {
+            Some(slot) if member.downlink.shows() => slot.source.map_or(0, |_| slot.meter.rate()),
+            _ => {
+                let others = self.members.iter().filter(|other| other.id != member.id);
+                let rates = others.map(|other| other.lane(Kind::Video).source.meter.rate());
+                rates.min().unwrap_or(0)
+            }
+        };
+        let slots = member.lanes.iter().filter_map(|lane| lane.slot.as_ref());
+        Second {
+            audio: audio.map_or(0, |slot| slot.meter.rate()),
+            video,
+            lost: slots
+                // nobody reports about what is not sent
+                .filter(|slot| slot.source.is_some())
+                .map(|slot| slot.reported.fraction_lost)
+                .fold(told.0, u8::max),
+            silent: told.1,
+        }
+    }
+
     fn sweep(&mut self, now: u64) {
         self.sweep_at = now + SWEEP;
         let mut fell = false;
         for lane in self.members.iter_mut().flat_map(|member| &mut member.lanes) {
             fell |= lane.source.sweep(now);
+        }
+        for at in 0..self.members.len() {
+            let second = self.second(now, at);
+            fell |= self.members[at].downlink.look(now, second);
         }
         if fell {
             self.assign();

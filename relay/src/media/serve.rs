@@ -147,7 +147,9 @@ fn limit(at: usize, members: &[Member]) -> Option<Option<u64>> {
         .filter(|track| track.feedback.remb && lane.source.live)?;
     let shown = |receiver: &&Member| {
         let slot = receiver.lane(Kind::Video).slot.as_ref();
-        slot.is_some_and(|slot| slot.source == Some(member.id))
+        // whose picture is paused gets it back when it fits
+        let waits = !receiver.downlink.shows() && receiver.id != member.id;
+        waits || slot.is_some_and(|slot| slot.source == Some(member.id))
     };
     let receivers = members.iter().filter(shown);
     if receivers.clone().count() > FEW {

@@ -19,6 +19,7 @@ use std::{
 use super::{
     Event, MemberId, RoomId,
     count::{Counts, Published},
+    downlink::Limits,
     dtls::{Identity, Peer},
     ice::{Route, Ufrag},
     negotiated::Negotiated,
@@ -65,6 +66,7 @@ pub enum Command {
         audio: bool,
         video: bool,
     },
+    Limit(MemberId, Limits),
     Leave(MemberId),
     /// A connection and what was read from it so far.
     Adopt {

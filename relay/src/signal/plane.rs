@@ -4,7 +4,7 @@ use std::fmt;
 
 use clinicall_sip::sdp::Sdp;
 
-use crate::media::{Media, MemberId, Refusal, RoomId, Wants};
+use crate::media::{Limits, Media, MemberId, Refusal, RoomId, Wants};
 
 /// [`Media`]'s methods, which document themselves there.
 pub trait MediaPlane: Send + Sync + fmt::Debug {
@@ -15,6 +15,7 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn renegotiate(&self, member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     fn admit(&self, member: MemberId);
     fn mute(&self, member: MemberId, audio: bool, video: bool);
+    fn limit(&self, member: MemberId, limits: Limits);
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
@@ -40,6 +41,7 @@ forward! {
     renegotiate(member: MemberId, offer: &Sdp) -> Result<Sdp, Refusal>;
     admit(member: MemberId) -> ();
     mute(member: MemberId, audio: bool, video: bool) -> ();
+    limit(member: MemberId, limits: Limits) -> ();
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();

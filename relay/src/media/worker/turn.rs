@@ -383,6 +383,16 @@ impl Worker {
                         self.schedule(room);
                     }
                 }
+                Command::Limit(member, limits) => {
+                    let Some((_, room)) = self.members.by_id(member) else {
+                        continue;
+                    };
+                    let room = room.room;
+                    if let Some(seat) = self.rooms.get_mut(&room.0) {
+                        seat.room.limit(member, limits, now);
+                    }
+                    self.schedule(room);
+                }
                 Command::Leave(member) => {
                     if let Some(slot) = self.members.slot(member) {
                         self.leave(slot, now);

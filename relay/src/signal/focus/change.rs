@@ -7,7 +7,10 @@ use clinicall_sip::{
 };
 
 use super::{Desk, Focus};
-use crate::{media::Refusal, signal::ALLOW};
+use crate::{
+    media::{Limits, Refusal},
+    signal::ALLOW,
+};
 
 /// Requests under way between two legs at a time; people do not type faster.
 const MAX_PASSING: usize = 8;
@@ -15,6 +18,24 @@ const MAX_PASSING: usize = 8;
 const MAX_BODY: usize = 8 * 1024;
 /// What says how to read the body.
 const PASSED_HEADERS: [&str; 3] = ["Content-Type", "Content-Disposition", "Info-Package"];
+
+/// A side says what it can take; the media plane keeps to it, and the other side hears of it.
+const BANDWIDTH: &str = "application/vnd.clinicall.bandwidth";
+
+/// `audio=17;video=41`, in kbit/s at IP level. What is not understood is no limit.
+fn limits(body: &[u8]) -> Limits {
+    let text = String::from_utf8_lossy(body);
+    let value = |name: &str| {
+        let mut parts = text.split(';').filter_map(|part| part.split_once('='));
+        let (_, kbps) = parts.find(|(key, _)| key.trim() == name)?;
+        let kbps: u32 = kbps.trim().parse().ok()?;
+        Some(u64::from(kbps) * 1_000)
+    };
+    Limits {
+        audio: value("audio"),
+        video: value("video"),
+    }
+}
 
 impl Focus {
     /// A re-INVITE or UPDATE: the media plane has the answer.
@@ -107,6 +128,12 @@ impl Focus {
         }
         let key = *self.legs.get(&call).ok_or_else(|| plain(481))?;
         let room = self.rooms.get_mut(&key).ok_or_else(|| plain(481))?;
+        if kind == BANDWIDTH {
+            let leg = room.legs().find(|leg| leg.call == call);
+            if let Some(member) = leg.map(|leg| leg.member) {
+                desk.media.limit(member, limits(&request.body));
+            }
+        }
         let other = room.across(call).ok_or_else(|| plain(480))?.call;
         if room.passing >= MAX_PASSING {
             return Err(plain(503));

@@ -8,7 +8,7 @@ use std::{
 use clinicall_sip::sdp::Sdp;
 
 use crate::{
-    media::{MemberId, Refusal, RoomId, Wants},
+    media::{Limits, MemberId, Refusal, RoomId, Wants},
     signal::MediaPlane,
 };
 
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub muted: BTreeMap<MemberId, (bool, bool)>,
     pub offered: Vec<Wants>,
     pub renegotiated: usize,
+    pub limits: BTreeMap<MemberId, Limits>,
 }
 
 impl Plane {
@@ -110,6 +111,10 @@ impl MediaPlane for Plane {
 
     fn mute(&self, member: MemberId, audio: bool, video: bool) {
         self.look().muted.insert(member, (audio, video));
+    }
+
+    fn limit(&self, member: MemberId, limits: Limits) {
+        self.look().limits.insert(member, limits);
     }
 
     fn leave(&self, member: MemberId) {
