@@ -123,6 +123,34 @@ export interface Phone {
   onState?: ((state: PhoneState, reason?: Reason) => void) | null;
 
   /**
+   * Listens to a pipe, now and after every reconnect; `"msg"` is the person's own. What was sent
+   * while the connection was lost comes when it is back, once and in order. Returns a function that
+   * ends it.
+   *
+   * What a pipe's name begins with says who may do what: see the README. Needs a Clinicall relay.
+   */
+  on(pipe: string, handler: (message: Message) => void): () => void;
+  /**
+   * Publishes to a `web_...` or `webauth_...` pipe. Resolves with the number of connections it
+   * went to, this page aside. While the connection is lost it waits for the next one, and is
+   * published once even when the answer was lost.
+   *
+   * @param data Anything JSON can say, up to 64 KiB.
+   * @param anonymous Do not say who it was.
+   */
+  publish(pipe: string, event: string, data?: unknown, anonymous?: boolean): Promise<number>;
+  /** The messages that are kept of a pipe, oldest first; at most 100. */
+  history(pipe: string, limit?: number): Promise<Message[]>;
+  /** Who listens to a `track_...` pipe; of a `web_...` or `webauth_...` pipe only how many. */
+  presence(pipe: string): Promise<Presence>;
+  /** For each user: `"online"`, when they last were (unix milliseconds), or `null` for never. */
+  presence(users: (string | number)[]): Promise<Record<string, "online" | number | null>>;
+  /** Messages of a pipe were lost, after a long absence or a restart: fetch anew what it tells about. */
+  onGap?: ((pipe: string) => void) | null;
+  /** The relay does not let this page listen to a pipe. */
+  onRefused?: ((pipe: string, cause: Cause) => void) | null;
+
+  /**
    * Calls `target`: a user of the same server (`"3"`), a room of the clinic's that you were invited
    * to (`"room:1"`), `"user@host"` or a whole `"sip:..."` address.
    * Returns at once; what becomes of the call is told to the callbacks.
@@ -145,6 +173,25 @@ export interface Phone {
   readonly calls: Call[];
   /** Whether a call may come in during another. If not (the default), its caller hears "busy". */
   multipleCalls: boolean;
+}
+
+/** A message of a pipe. */
+export interface Message {
+  pipe: string;
+  event: string;
+  /** What was sent: a JSON value, or a string. */
+  data: any;
+  /** The user whose page published it; none when your back end did. */
+  from?: string;
+  /** When, in unix milliseconds. */
+  at: number;
+}
+
+export interface Presence {
+  /** Connections that listen. */
+  count: number;
+  /** `page` is random, and the same as long as the page lives. */
+  listeners: { user?: string; page: string }[];
 }
 
 /**
@@ -284,6 +331,10 @@ export type Cause =
   | "BrowserFailed"
   /** No WebRTC or WebAssembly in this browser, or the page is not on HTTPS. */
   | "NotSupported"
+  /** The relay does not let this page listen or publish to a pipe of that name. */
+  | "Forbidden"
+  /** More messages than a page may send in so short a time, or too many unanswered ones. */
+  | "TooMany"
   /** An option or a target that cannot be used; the message says which. */
   | "BadOption"
   /** The call is not in a state that allows this. */

@@ -1,6 +1,6 @@
 // Loads the phone when it is first asked for, and says clearly why when it cannot.
 // What everything means is told in index.d.ts.
-import init, { connect as begin } from "./dist/clinicall_client.js";
+import init, { connect as begin, Phone } from "./dist/clinicall_client.js";
 
 /** Errors of this package, whether they come from here or out of the WebAssembly module. */
 export class ClinicallError extends Error {
@@ -40,6 +40,49 @@ async function fetchModule(module) {
     throw new ClinicallError("LoadFailed", message);
   }
 }
+
+// Messages: the module carries frames, keeps count and resumes; JSON is the browser's own.
+const ask = (phone, request) => phone.ask(JSON.stringify(request));
+
+Object.assign(Phone.prototype, {
+  on(pipe, handler) {
+    const pipes = (this.handlers ??= new Map());
+    const known = pipes.get(pipe) ?? new Set();
+    // of its own, so that a function given twice is heard twice and left once
+    const one = (message) => handler(message);
+    known.add(one);
+    pipes.set(pipe, known);
+    if (known.size === 1) this.listen(pipe);
+    return () => {
+      if (known.delete(one) && known.size === 0) {
+        pipes.delete(pipe);
+        this.leave(pipe);
+      }
+    };
+  },
+  // called by the module
+  heard(message) {
+    for (const handler of [...(this.handlers?.get(message.pipe) ?? [])]) {
+      try {
+        handler(message);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  },
+  async publish(pipe, event, data = null, anonymous = false) {
+    const { listeners } = await ask(this, { do: "publish", pipe, event, data, anonymous });
+    return listeners;
+  },
+  async history(pipe, limit) {
+    return (await ask(this, { do: "history", pipe, limit })).messages;
+  },
+  async presence(what) {
+    if (Array.isArray(what)) return (await ask(this, { do: "seen", users: what.map(String) })).seen;
+    const { count, listeners } = await ask(this, { do: "presence", pipe: what });
+    return { count, listeners };
+  },
+});
 
 /** Connects to a server and logs in. */
 export async function connect(options) {

@@ -16,6 +16,7 @@ use crate::{
     phone::{self, CallState, Direction, Muted, State, Wants},
     quality::Report,
     reason::{Error, Reason},
+    reason::{Cause, Error, Reason},
     shell::{Parts, Shell},
 };
 
@@ -39,6 +40,15 @@ pub enum News {
     Quality(Call, Report),
     /// The call is over, or never came about.
     Hangup(Call, Reason),
+    /// A message of a pipe, as JSON: `{"pipe","event","from","at","data"}`.
+    Message(String),
+    /// Messages of this pipe were lost: fetch anew what it is about.
+    Gap(String),
+    /// The relay does not let this page listen to the pipe.
+    Refused(String, Cause),
+    /// Goes to whoever asked, not to the listener.
+    #[doc(hidden)]
+    Answered(u32, Result<String, Error>),
 }
 
 /// What one sends in a call.
@@ -151,6 +161,19 @@ impl Phone {
     pub fn set_bandwidth(&self, limits: Bandwidth) {
         self.shell
             .wish(|phone, now| phone.set_bandwidth(now, limits));
+    /// Listens to a pipe from now on; [`News::Message`] tells. `msg` is the person's own.
+    pub fn listen(&self, pipe: &str) {
+        self.shell.wish(|phone, now| phone.listen(now, pipe));
+    }
+
+    pub fn leave(&self, pipe: &str) {
+        self.shell.wish(|phone, now| phone.leave(now, pipe));
+    }
+
+    /// Asks the relay in the words of `clinicall_comet::wire`, without an `id`; `done` gets the
+    /// answer as JSON.
+    pub fn request(&self, request: &str, done: impl FnOnce(Result<String, Error>) + 'static) {
+        self.shell.request(request, Box::new(done));
     }
 
     /// Hangs up, leaves the server and closes the socket. The phone is of no use afterwards.

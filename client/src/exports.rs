@@ -64,6 +64,10 @@ fn begin(options: &JsValue, resolve: Function, reject: Function) -> Result<(), E
 
 fn tell(page: &JsValue, news: News) {
     let object = |call: api::Call| call.object(|call| Call { call }.into());
+    let news = match comet_news(news) {
+        Ok((name, arguments)) => return call_back(page, name, &arguments),
+        Err(news) => news,
+    };
     let (name, about, reason) = match news {
         News::Quality(call, report) => {
             return hear(
@@ -81,6 +85,7 @@ fn tell(page: &JsValue, news: News) {
         News::Media(call) => ("onMedia", object(call), None),
         News::Changed(call) => ("onChanged", object(call), None),
         News::Hangup(call, reason) => ("onHangup", object(call), Some(reason)),
+        _ => return,
     };
     hear(page, name, &about, reason.map(reason_object));
 }
@@ -94,6 +99,35 @@ fn hear(page: &JsValue, name: &str, about: &JsValue, more: Option<JsValue>) {
         Some(more) => callback.call2(page, about, &more),
         None => callback.call1(page, about),
     };
+    let arguments = Array::of1(&about);
+    if let Some(reason) = reason {
+        arguments.push(&reason_object(reason));
+    }
+    call_back(page, name, &arguments);
+}
+
+/// What is said beside the calls; the loader's `heard` finds the page's handlers.
+fn comet_news(news: News) -> Result<(&'static str, Array), News> {
+    Ok(match news {
+        News::Message(frame) => ("heard", Array::of1(&parsed(&frame))),
+        News::Gap(pipe) => ("onGap", Array::of1(&pipe.into())),
+        News::Refused(pipe, cause) => {
+            let cause = cause.as_str().into();
+            ("onRefused", Array::of2(&pipe.into(), &cause))
+        }
+        news => return Err(news),
+    })
+}
+
+fn parsed(json: &str) -> JsValue {
+    js_sys::JSON::parse(json).unwrap_or_default()
+}
+
+fn call_back(page: &JsValue, name: &str, arguments: &Array) {
+    let Some(callback) = read(page, name).dyn_ref::<Function>().cloned() else {
+        return;
+    };
+    let told = callback.apply(page, arguments);
     // the page's mistake belongs into the page's console, and must not stop the phone
     if let Err(error) = told {
         report_error(&error);
@@ -124,6 +158,22 @@ impl Phone {
     }
     pub fn disconnect(&self) {
         self.phone.disconnect();
+    }
+    pub fn listen(&self, pipe: &str) {
+        self.phone.listen(pipe);
+    }
+    pub fn leave(&self, pipe: &str) {
+        self.phone.leave(pipe);
+    }
+    pub fn ask(&self, request: &str) -> Promise {
+        Promise::new(&mut |resolve, reject| {
+            self.phone.request(request, move |answer| {
+                let _ = match answer {
+                    Ok(answer) => resolve.call1(&JsValue::NULL, &parsed(&answer)),
+                    Err(error) => reject.call1(&JsValue::NULL, &error_object(error)),
+                };
+            });
+        })
     }
     #[wasm_bindgen(getter)]
     pub fn state(&self) -> String {

@@ -9,6 +9,7 @@
 //! borrowed.
 
 mod call;
+mod comet;
 mod gather;
 mod link;
 mod path;
@@ -18,6 +19,7 @@ mod words;
 
 use std::collections::VecDeque;
 
+use clinicall_comet::session::Session;
 use clinicall_sip::{
     Headers, Method, Millis, Request, Status, Time,
     agent::{self, Agent, By, Flow, Registering, Registration},
@@ -60,6 +62,7 @@ pub struct Phone {
     next_call: u64,
     farewell: Option<Time>,
     instance: String,
+    comet: Session,
     agent_wake: Option<Time>,
     told_wake: Option<Time>,
     out: VecDeque<Output>,
@@ -91,6 +94,7 @@ impl Phone {
         });
         let instance = uuid_urn(entropy.bytes());
         let link = Link::new(Entropy::new(entropy.bytes()));
+        let comet = Session::new(entropy.token(22), None);
         let mut phone = Self {
             account,
             agent,
@@ -104,6 +108,7 @@ impl Phone {
             next_call: 0,
             farewell: None,
             instance,
+            comet,
             agent_wake: None,
             told_wake: None,
             out: VecDeque::new(),
@@ -258,7 +263,10 @@ impl Phone {
             Input::SocketFrame { socket, bytes } => {
                 if self.link.flow() == Some(socket) {
                     self.link.heard(now);
-                    self.agent.receive(now, socket, bytes);
+                    match bytes.first() {
+                        Some(b'{') => self.comet_receive(bytes),
+                        _ => self.agent.receive(now, socket, bytes),
+                    }
                 }
             }
             Input::SocketClosed { socket } => {
@@ -335,6 +343,7 @@ impl Phone {
     fn socket_lost(&mut self, now: Time, socket: Flow, was_open: bool) {
         if was_open {
             self.agent.closed(now, socket);
+            self.comet.lost();
         }
         if self.farewell.is_some() {
             self.stop(now);
@@ -403,6 +412,7 @@ impl Phone {
                 agent::Output::Event(event) => self.hear(now, event),
             }
         }
+        self.comet_settle(now);
         self.calls.retain(|call| !call.is_over());
         let calls = self.calls.iter().filter_map(Call::wake).min();
         let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
@@ -525,6 +535,7 @@ impl Phone {
             }
         }
         self.turn(State::Registered);
+        self.comet_begin(now);
     }
 
     fn not_registered(&mut self, now: Time, ending: agent::Ending, retry: Option<Millis>) {
@@ -580,6 +591,8 @@ impl Phone {
 
     fn stop(&mut self, now: Time) {
         self.farewell = None;
+        self.comet.lost();
+        self.comet_over();
         if let Some(Act::Drop { socket, was_open }) = self.link.stop() {
             if was_open {
                 self.agent.closed(now, socket);

@@ -25,6 +25,10 @@ pub enum Cause {
     BrowserFailed,
     /// The browser has no WebRTC, or the page is not on HTTPS.
     NotSupported,
+    /// The relay does not let this page publish to, or listen to, a pipe of that name.
+    Forbidden,
+    /// More messages than one page may send in so short a time.
+    TooMany,
     /// An option or an address that cannot be used as it is.
     BadOption,
     /// The call is not in a state that allows this.
@@ -63,6 +67,8 @@ impl Cause {
             Self::MediaLost => "MediaLost",
             Self::BrowserFailed => "BrowserFailed",
             Self::NotSupported => "NotSupported",
+            Self::Forbidden => "Forbidden",
+            Self::TooMany => "TooMany",
             Self::BadOption => "BadOption",
             Self::WrongState => "WrongState",
             Self::Disconnected => "Disconnected",
@@ -101,6 +107,8 @@ impl Cause {
             Self::MediaLost => "The connection for sound and picture was lost.",
             Self::BrowserFailed => "The browser could not set up the call.",
             Self::NotSupported => "This browser cannot make calls from this page.",
+            Self::Forbidden => "The server does not allow this.",
+            Self::TooMany => "That was too much at a time.",
             Self::BadOption => "An option has a value that cannot be used.",
             Self::WrongState => "The call is not in a state that allows this.",
             Self::Disconnected => "This page left the server.",

@@ -42,6 +42,9 @@ use socket::Socket;
 /// What a login waits for.
 type Login = Box<dyn FnOnce(Result<(), Error>)>;
 
+/// What an answer of the relay's is handed to.
+pub(crate) type Asked = Box<dyn FnOnce(Result<String, Error>)>;
+
 pub(crate) struct Shell {
     myself: Weak<Self>,
     /// Keeps a phone alive that the page has let go of but that can still ring.
@@ -55,6 +58,8 @@ pub(crate) struct Shell {
     listener: Box<dyn Fn(News)>,
     login: RefCell<Option<Login>>,
     news: RefCell<VecDeque<News>>,
+    /// Who waits for the relay's answers.
+    asked: RefCell<Vec<(u32, Asked)>>,
     pumping: Cell<bool>,
     telling: Cell<bool>,
     telling_soon: Cell<bool>,
@@ -103,6 +108,7 @@ impl Shell {
                 listener,
                 login: RefCell::new(Some(login)),
                 news: RefCell::default(),
+                asked: RefCell::default(),
                 pumping: Cell::new(false),
                 telling: Cell::new(false),
                 telling_soon: Cell::new(false),
@@ -142,6 +148,17 @@ impl Shell {
     pub fn accept(&self, parts: &Parts, media: &Media) -> Result<(), Error> {
         parts.given.replace(media.stream.clone());
         self.wish(|phone, now| phone.accept(now, parts.id, media.wants()))
+    }
+
+    /// Asks the relay; `done` hears what came of it.
+    pub fn request(&self, request: &str, done: Asked) {
+        let asked = self.phone.borrow_mut().ask(now(), request);
+        match asked {
+            Ok(id) => self.asked.borrow_mut().push((id, done)),
+            Err(error) => return done(Err(error)),
+        }
+        self.pump();
+        self.tell_soon();
     }
 
     pub fn calls(&self) -> Vec<Call> {
@@ -319,6 +336,10 @@ impl Shell {
             Event::Media(id) => News::Media(call(id)?),
             Event::Changed(id) => News::Changed(call(id)?),
             Event::Quality(id, report) => News::Quality(call(id)?, report),
+            Event::Message(frame) => News::Message(frame),
+            Event::Gap(pipe) => News::Gap(pipe),
+            Event::Refused { pipe, cause } => News::Refused(pipe, cause),
+            Event::Answered { id, answer } => News::Answered(id, answer),
             Event::Hangup(id, reason) => {
                 // the page is told of the same call that it holds; nothing comes after
                 let over = call(id)?;
@@ -356,6 +377,10 @@ impl Shell {
                 News::Hangup(call, _) => Some(call.clone()),
                 _ => None,
             };
+            if let News::Answered(id, answer) = news {
+                self.tell_asker(id, answer);
+                continue;
+            }
             (self.listener)(news);
             if let Some(call) = over {
                 call.forget();
@@ -367,6 +392,16 @@ impl Shell {
         // the last goodbyes are sent before the socket is let go
         if finished && self.socket.borrow().is_none() {
             drop(self.alive.take());
+        }
+    }
+
+    fn tell_asker(&self, id: u32, answer: Result<String, Error>) {
+        let mut asked = self.asked.borrow_mut();
+        let at = asked.iter().position(|(asked, _)| *asked == id);
+        let done = at.map(|at| asked.swap_remove(at).1);
+        drop(asked);
+        if let Some(done) = done {
+            done(answer);
         }
     }
 

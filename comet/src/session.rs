@@ -17,7 +17,8 @@ const PENDING: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Send(String),
-    Message(Received),
+    /// A message, as the relay sent it: `{"pipe","event","from","at","pos","data"}`.
+    Message(String),
     /// Something of this pipe is lost: whoever shows its state should fetch it anew.
     Gap(String),
     /// The answer to a request, as JSON.
@@ -34,17 +35,6 @@ pub enum Event {
     },
     /// The relay ends the session for good or for now; its word for the reason.
     Closed(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    pub pipe: String,
-    pub event: String,
-    pub from: Option<String>,
-    /// Unix milliseconds.
-    pub at: u64,
-    /// JSON.
-    pub data: String,
 }
 
 /// More waits for an answer than one page may have open.
@@ -155,14 +145,16 @@ impl Session {
         }
     }
 
-    /// Asks, now or as soon as there is a socket; `make` gets the request's number, by which the
-    /// answer is known.
-    pub fn ask(&mut self, make: impl FnOnce(u32) -> Request) -> Result<u32, Full> {
+    /// Asks, now or as soon as there is a socket. `request` is a frame without `id`, an object with
+    /// one member at least; the answer comes with the number returned.
+    pub fn ask(&mut self, request: &str) -> Result<u32, Full> {
         if self.pending.len() >= PENDING {
             return Err(Full);
         }
         let id = self.number();
-        let frame = make(id).print();
+        let open = request.trim_end();
+        let open = open.strip_suffix('}').unwrap_or(open);
+        let frame = [open, ",\"id\":", &id.to_string(), "}"].concat();
         if self.up {
             self.events.push_back(Event::Send(frame.clone()));
         }
@@ -196,15 +188,9 @@ impl Session {
         let text = |name: &str| raw(name).and_then(|raw| json::string(raw).ok());
         let position = || text("pos").and_then(|text| text.parse().ok());
         if let Some(pipe) = text("pipe") {
-            let Some(at) = position() else { return };
-            let received = Received {
-                pipe,
-                event: text("event").unwrap_or_default(),
-                from: text("from"),
-                at: raw("at").and_then(|raw| raw.parse().ok()).unwrap_or(0),
-                data: raw("data").unwrap_or("null").to_owned(),
-            };
-            self.message(received, at);
+            if let Some(at) = position() {
+                self.message(&pipe, at, frame);
+            }
         } else if let Some(id) = raw("re") {
             let id = id.parse().unwrap_or(0);
             if let Some(problem) = text("error") {
@@ -233,19 +219,15 @@ impl Session {
         }
     }
 
-    fn message(&mut self, received: Received, at: Position) {
+    fn message(&mut self, name: &str, at: Position, frame: &str) {
         self.missed = self.missed.saturating_sub(1);
-        let private = received.pipe == PRIVATE;
         // one that we do not know any more was left
-        let known = self
-            .pipes
-            .iter_mut()
-            .find(|pipe| pipe.name == received.pipe);
+        let known = self.pipes.iter_mut().find(|pipe| pipe.name == name);
         if let Some(pipe) = known
             && pipe.advance(at)
         {
-            self.events.push_back(Event::Message(received));
-            if private {
+            self.events.push_back(Event::Message(frame.to_owned()));
+            if name == PRIVATE {
                 self.ack = Some(at);
             }
         }

@@ -6,6 +6,8 @@ use crate::{
     bandwidth::Speech,
     quality::{Plan, Report, Sample},
     reason::{Cause, Reason},
+    bandwidth::Bandwidth,
+    reason::{Cause, Error, Reason},
 };
 
 /// A call of this phone. Never reused.
@@ -223,4 +225,18 @@ pub enum Event {
     Hangup(CallId, Reason),
     /// The link got better or worse, or what is sent was changed.
     Quality(CallId, Report),
+    /// A message of a pipe, as JSON.
+    Message(String),
+    /// Messages of this pipe were lost.
+    Gap(String),
+    /// What a [`Phone::ask`](super::Phone::ask) came to: JSON.
+    Answered {
+        id: u32,
+        answer: Result<String, Error>,
+    },
+    /// The relay lets us not listen to this pipe.
+    Refused {
+        pipe: String,
+        cause: Cause,
+    },
 }

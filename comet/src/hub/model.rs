@@ -15,7 +15,7 @@ use super::{
     Visitor,
 };
 use crate::{
-    Body, Message, PRIVATE, Position,
+    Body, Message, PRIVATE, Position, json,
     session::{Event, Session},
     wire::{Login, Request, Why, goodbye},
 };
@@ -196,14 +196,8 @@ impl Clinic {
             Step::PageSays(page, pipe) => {
                 let (pipe, number) = ([CHAT, KEPT][pipe % 2], self.number());
                 let page = page % self.pages.len();
-                let body = Body::json(number.to_string()).unwrap();
-                let asked = self.pages[page].session.ask(|id| Request::Publish {
-                    id,
-                    pipe: pipe.into(),
-                    event: String::new(),
-                    body,
-                    anonymous: false,
-                });
+                let request = format!(r#"{{"do":"publish","pipe":"{pipe}","data":{number}}}"#);
+                let asked = self.pages[page].session.ask(&request);
                 if asked.is_ok() {
                     self.pages[page].asked += 1;
                     self.said
@@ -344,9 +338,12 @@ impl Clinic {
                         self.hub.ask(self.now, *id, request);
                     }
                 }
-                Event::Message(message) => {
-                    let number = message.data.parse().unwrap();
-                    got.entry(message.pipe).or_default().push(number);
+                Event::Message(frame) => {
+                    let members = json::members(&frame).unwrap();
+                    let of = |name: &str| members.iter().find(|(member, _)| member == name);
+                    let pipe = json::string(of("pipe").unwrap().1).unwrap();
+                    let number = of("data").unwrap().1.parse().unwrap();
+                    got.entry(pipe).or_default().push(number);
                 }
                 Event::Gap(_) => *gaps += 1,
                 Event::Answered { .. } => *answered += 1,
