@@ -26,6 +26,7 @@ mod backup;
 mod changes;
 pub mod engine;
 mod file;
+pub mod keeper;
 pub mod key;
 mod thread;
 
