@@ -30,6 +30,7 @@ pub struct Parts {
     pub store: Store,
     pub auth: Auth,
     pub comet: comet::Handle,
+    pub bell: comet::cppcomet::Bell,
     pub signal: signal::Handle,
 }
 

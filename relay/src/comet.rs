@@ -6,6 +6,7 @@
 //!
 //! Every transport goes through [`Handle::open`]: our own wire, CppComet's, event streams.
 
+pub mod cppcomet;
 pub mod flows;
 mod keep;
 mod line;

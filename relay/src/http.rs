@@ -47,6 +47,8 @@ pub struct App {
     pub api_keys: ApiKeys,
     pub events: Events,
     pub comet: comet::Handle,
+    /// Rings pages that speak CppComet's dialect.
+    pub bell: comet::cppcomet::Bell,
     /// WebSockets by address.
     pub sockets: Peers,
 }
@@ -79,6 +81,10 @@ pub fn router(app: App) -> Router {
             "/comet",
             get(comet::transport::get).post(comet::transport::post),
         )
+        .route("/ws/{*knock}", get(comet::cppcomet::get))
+        .route("//ws/{*knock}", get(comet::cppcomet::get))
+        .route("/comet-server/ws/{*knock}", get(comet::cppcomet::get))
+        .route("//comet-server/ws/{*knock}", get(comet::cppcomet::get))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .route("/demo/users", get(roster))

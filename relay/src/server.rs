@@ -124,10 +124,12 @@ impl Server {
             exchange.rooms(now, |rooms, _| rooms.set_invited(invited));
         };
         signal.run(fill).await?;
+        let bell = comet::cppcomet::Bell::new(&seed()?);
         let backend = Backend::new(backend::Parts {
             store: store.clone(),
             auth: auth.clone(),
             comet: comet.clone(),
+            bell: bell.clone(),
             signal: signal.clone(),
         });
 
@@ -144,6 +146,7 @@ impl Server {
             auth,
             backend,
             events,
+            bell,
             comet: comet.clone(),
             sockets: peers(),
         };

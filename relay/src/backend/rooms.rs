@@ -44,6 +44,7 @@ impl Backend {
             conference::put(changes, &row)
         };
         self.parts.store.write(write).await?;
+        self.parts.bell.ring(&invitation);
         let rung = self
             .parts
             .signal

@@ -1,0 +1,391 @@
+//! CppComet's socket dialect, so that a page with an unmodified CometServerApi.js finds here what
+//! it knows: `GET /ws/sesion=...&myid=...`, with `/comet-server` in front as behind its NGINX.
+//!
+//! Every file but this one is pure. Better than the original, on purpose: pings keep the socket and
+//! end a dead one, frames may be in pieces, a wrong command is answered and not hung up on, messages
+//! that waited come once, histories and lists of private pipes are not for everybody, what a
+//! page knows already is the only key it is told.
+
+mod address;
+mod call;
+mod dialect;
+mod print;
+mod token;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{
+        State,
+        ws::{
+            CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection,
+        },
+    },
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use clinicall_comet::{
+    MAX_FRAME, PRIVATE,
+    hub::Out,
+    wire::{Request, Why},
+};
+use futures_util::{Sink, SinkExt as _, StreamExt as _};
+use tokio::{sync::broadcast, time::timeout};
+
+pub use self::{
+    address::{Knock, Refusal},
+    call::{Bell, Place},
+    dialect::{Dialect, Step},
+};
+use super::{
+    NewSession, Session, Visitor,
+    transport::{Entry, close_code, visitor},
+};
+use crate::{
+    auth::{Grant, Right, TokenId, unix_seconds},
+    backend::{Backend, Invitation},
+    http::{App, Peer, client, is_trusted_origin, peers::Place as Seat},
+    store,
+    ws::{Bucket, MISSED_PINGS, PING_EVERY, SEND_PATIENCE},
+};
+
+/// What the client library is told it speaks, if it asks.
+const PROTOCOL: &str = "chat";
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// `GET .../ws/...`.
+pub async fn get(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let why = "This address speaks CppComet's dialect over WebSocket.\n";
+        return (StatusCode::UPGRADE_REQUIRED, why).into_response();
+    };
+    let client = client(&app.config, peer, &headers);
+    let Some(seat) = app.sockets.enter(client.address) else {
+        app.metrics.sockets_refused_total.add(1);
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many connections.\n").into_response();
+    };
+    let knock = match is_trusted_origin(&app.config, &headers) {
+        true => Knock::parse(uri.path()),
+        false => Err(Refusal::Origin),
+    };
+    let visitor = visitor(client, &headers);
+    // a refusal is told in a frame: a browser shows a page nothing of an HTTP answer
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+        .on_upgrade(move |socket| async move {
+            match knock {
+                Ok(knock) => carry(app, knock, visitor, seat, socket).await,
+                Err(refusal) => {
+                    app.metrics.sockets_refused_total.add(1);
+                    bid_farewell(socket, print::refusal(refusal)).await;
+                }
+            }
+        })
+}
+
+async fn bid_farewell(mut socket: WebSocket, last: String) {
+    let goodbye = async {
+        socket.send(Message::Text(last.into())).await?;
+        socket.send(Message::Close(None)).await
+    };
+    let _ = timeout(CLOSE_PATIENCE, goodbye).await;
+}
+
+/// One socket from its opening to its end.
+async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut socket: WebSocket) {
+    app.metrics.sockets_total.add(1);
+    let (user, entry) = identify(&app, &knock, &mut visitor).await;
+    let key = user.is_some().then_some(knock.key.as_str());
+    let now = unix_ms();
+    let hello = Message::Text(print::server_info(key, now).into());
+    if !matches!(timeout(SEND_PATIENCE, socket.send(hello)).await, Ok(Ok(()))) {
+        return;
+    }
+    visitor.user.clone_from(&user);
+    // every tab is a socket of its own under the same name: it must not take the others' place
+    visitor.page.clone_from(&knock.uuid);
+    // before the invitations are read, so that none falls between
+    let bell = app.bell.listen();
+    let new = NewSession {
+        visitor,
+        expires: entry.expires,
+        token: entry.token,
+        queue: None,
+    };
+    let session = match app.comet.open(new).await {
+        Ok(session) => session,
+        Err(why) => return bid_farewell(socket, print::error(why.as_str())).await,
+    };
+    let mut talk = Talk {
+        listens: user.is_some() || app.config.comet.guests,
+        app,
+        user,
+        tenant: knock.tenant,
+        dialect: Dialect::new(now),
+        session,
+    };
+    if talk.user.is_some() {
+        talk.session.listen_private().await;
+    }
+    if talk.run(socket, bell).await {
+        talk.session.leave();
+    }
+}
+
+/// Who it is, if the page shows that it is: by a `users_auth` key, by CppComet's tokens, or by the
+/// clinic's own.
+async fn identify(app: &App, knock: &Knock, visitor: &mut Visitor) -> (Option<String>, Entry) {
+    let guest = app.config.comet.guests;
+    (visitor.may_publish, visitor.may_listen) = (guest, guest);
+    let Some(user) = knock.user.as_ref().filter(|_| !knock.key.is_empty()) else {
+        return (None, Entry::default());
+    };
+    let Some(grant) = grant(app, knock, user)
+        .await
+        .filter(|grant| grant.user == *user)
+    else {
+        app.metrics.logins_failed_total.add(1);
+        return (None, Entry::default());
+    };
+    visitor.may_publish = grant.may(Right::Publish);
+    visitor.may_listen = grant.may(Right::Subscribe);
+    let entry = Entry {
+        expires: grant.expires,
+        token: grant.token,
+    };
+    (Some(grant.user), entry)
+}
+
+async fn grant(app: &App, knock: &Knock, user: &str) -> Option<Grant> {
+    if knock.key.matches('.').count() != 2 {
+        return app.auth.key(user, &knock.key).await.ok();
+    }
+    let password = app.config.cometql.password.as_ref();
+    let claims = password
+        .and_then(|password| token::verify(&knock.key, password, &knock.tenant, unix_seconds()));
+    let Some(claims) = claims else {
+        return app.auth.token(&knock.key).await.ok();
+    };
+    let id = TokenId::of(&knock.key);
+    let revoked = app.store.read(|view| store::revoked::contains(view, &id.0));
+    // a store that fails lets nobody in
+    if revoked.unwrap_or(true) {
+        return None;
+    }
+    Some(Grant {
+        expires: Some(claims.expires),
+        token: Some(id),
+        ..Grant::of_user(&claims.user, None)
+    })
+}
+
+/// A socket that is let in.
+struct Talk {
+    app: App,
+    /// `None`: a guest.
+    user: Option<String>,
+    /// May it ask for anything at all?
+    listens: bool,
+    tenant: String,
+    dialect: Dialect,
+    session: Session,
+}
+
+impl Talk {
+    /// Until the socket ends; true when the page said goodbye.
+    async fn run(
+        &mut self,
+        socket: WebSocket,
+        mut bell: broadcast::Receiver<Arc<Invitation>>,
+    ) -> bool {
+        let (mut sink, mut stream) = socket.split();
+        let mut bucket = Bucket::new(self.app.config.limits.messages_per_second, Instant::now());
+        let mut silence = 0;
+        let mut ping = tokio::time::Instant::now() + PING_EVERY;
+        for frame in self.rung_before() {
+            if !send(&mut sink, Message::Text(frame.into())).await {
+                return false;
+            }
+        }
+        loop {
+            let mut frames = Vec::new();
+            tokio::select! {
+                out = self.session.next() => match out {
+                    Some(Out::Closed(why)) => {
+                        close(&mut sink, why).await;
+                        return false;
+                    }
+                    Some(out) => {
+                        frames = self.dialect.tell(&out, unix_ms());
+                        if !say(&mut sink, frames).await {
+                            return false;
+                        }
+                        self.received(&out).await;
+                        continue;
+                    }
+                    None => return false,
+                },
+                heard = stream.next() => {
+                    silence = 0;
+                    let wait = bucket.take(Instant::now());
+                    if !wait.is_zero() {
+                        tokio::time::sleep(wait).await;
+                    }
+                    match heard {
+                        Some(Ok(Message::Text(text))) => frames = self.hear(&text).await,
+                        Some(Ok(Message::Binary(bytes))) => {
+                            if let Ok(text) = std::str::from_utf8(&bytes) {
+                                frames = self.hear(text).await;
+                            }
+                        }
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Close(frame))) => {
+                            return matches!(frame.map(|frame| frame.code), None | Some(1000 | 1001 | 1005));
+                        }
+                        Some(Err(_)) | None => return false,
+                    }
+                }
+                rung = bell.recv() => match rung {
+                    Ok(invitation) if Some(&invitation.user) == self.user.as_ref() => {
+                        frames = vec![self.call(&invitation, None)];
+                    }
+                    // what it lags behind is in the store
+                    Err(broadcast::error::RecvError::Lagged(_)) => frames = self.rung_before(),
+                    _ => {}
+                },
+                () = tokio::time::sleep_until(ping) => {
+                    ping += PING_EVERY;
+                    silence += 1;
+                    if silence > MISSED_PINGS || !send(&mut sink, Message::Ping(Bytes::new())).await {
+                        return false;
+                    }
+                }
+            }
+            if !say(&mut sink, frames).await {
+                return false;
+            }
+        }
+    }
+
+    async fn hear(&mut self, frame: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        for step in self.dialect.hear(frame) {
+            match step {
+                Step::Say(frame) => said.push(frame),
+                Step::Ask(request) if self.listens => self.session.ask(request).await,
+                Step::UserData { marker, user } if self.user.is_some() => {
+                    let data = data_of(&self.app.backend, user.clone()).await;
+                    said.push(print::user_data(&marker, &user, &data));
+                }
+                Step::Ask(_) | Step::UserData { .. } => said.push(print::error("LoginFirst")),
+            }
+        }
+        said
+    }
+
+    /// The dialect has no word for it: what the kernel has taken counts as received.
+    async fn received(&self, out: &Out) {
+        if let Out::Message(message) = out
+            && &*message.pipe == PRIVATE
+        {
+            let position = message.position;
+            self.session.ask(Request::Ack { position }).await;
+        }
+    }
+
+    /// Calls that still ring, for a page that comes to them late.
+    fn rung_before(&self) -> Vec<String> {
+        let Some(user) = &self.user else {
+            return Vec::new();
+        };
+        let invited = self
+            .app
+            .store
+            .read(|view| store::conference::of_user(view, user));
+        let rings = self.app.config.calls.ring_timeout_seconds * 1_000;
+        let now = unix_ms();
+        let invited = invited.unwrap_or_default().into_iter();
+        invited
+            .filter(|invitation| invitation.at + rings > now)
+            .map(|invitation| self.call(&invitation, Some(invitation.at)))
+            .collect()
+    }
+
+    fn call(&self, invitation: &Invitation, waited_since: Option<u64>) -> String {
+        let place = Place {
+            host: self.app.config.host().to_owned(),
+            port: self.app.config.http.listen.port(),
+        };
+        let key = random_key();
+        let data = self.app.bell.data(invitation, &self.tenant, &place, &key);
+        print::private("sys_sipCall", &data, waited_since)
+    }
+}
+
+async fn data_of(backend: &Backend, user: String) -> String {
+    let found = backend.data(&[user]).await.unwrap_or_default();
+    found
+        .into_iter()
+        .next()
+        .map(|(_, data)| data)
+        .unwrap_or_default()
+}
+
+async fn say(sink: &mut (impl Sink<Message> + Unpin), frames: Vec<String>) -> bool {
+    for frame in frames {
+        if !send(sink, Message::Text(frame.into())).await {
+            return false;
+        }
+    }
+    true
+}
+
+async fn send(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> bool {
+    matches!(timeout(SEND_PATIENCE, sink.send(message)).await, Ok(Ok(())))
+}
+
+async fn close(sink: &mut (impl Sink<Message> + Unpin), why: Why) {
+    let frame = CloseFrame {
+        code: close_code(why),
+        reason: why.as_str().into(),
+    };
+    let _ = timeout(CLOSE_PATIENCE, sink.send(Message::Close(Some(frame)))).await;
+}
+
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// In the form of a UUID, version 4.
+fn random_key() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let mut key = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&index) {
+            key.push('-');
+        }
+        key.push_str(&format!("{byte:02x}"));
+    }
+    key
+}
