@@ -1,35 +1,80 @@
 //! Where everything is kept. One ordered map of numbers serves all of it: each further type of map
-//! would weigh some 6 KB in the page.
-
-use std::collections::BTreeMap;
+//! would weigh some 6 KB in the page, and so would `BTreeMap` for this one.
 
 use sha2::{Digest, Sha256};
 
 /// What a thing is found by: two numbers, ordered; or the keyed hash of a text ([`Namer`]).
 pub(super) type Key = (u64, u64);
 
+/// Sorted runs one after the other, none of them empty or longer than [`RUN`]: two searches by
+/// halves find a key, and one short move makes room for it among hundreds of thousands.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<Key, u64>);
+pub(super) struct Index {
+    runs: Vec<Vec<(Key, u64)>>,
+}
 
-// Never inlined: the tree's code is wanted once, not at each use.
+const RUN: usize = 512;
+
+// Never inlined: the code is wanted once, not at each use.
 impl Index {
+    /// The run and the place in it of the first key that is not below this one.
+    #[inline(never)]
+    fn place(&self, key: Key) -> (usize, usize) {
+        let ends_before = |run: &Vec<(Key, u64)>| run.last().is_some_and(|last| last.0 < key);
+        let run = self.runs.partition_point(ends_before);
+        let at = match self.runs.get(run) {
+            Some(run) => run.partition_point(|entry| entry.0 < key),
+            None => 0,
+        };
+        (run, at)
+    }
+    fn entry(&self, (run, at): (usize, usize)) -> Option<&(Key, u64)> {
+        self.runs.get(run)?.get(at)
+    }
+
     /// Gives what was there before.
     #[inline(never)]
     pub(super) fn set(&mut self, key: Key, value: u64) -> Option<u64> {
-        self.0.insert(key, value)
+        let (mut run, mut at) = self.place(key);
+        if run == self.runs.len() {
+            // above all others: at the end of the last run
+            match run.checked_sub(1) {
+                Some(last) => (run, at) = (last, self.runs[last].len()),
+                None => self.runs.push(Vec::new()),
+            }
+        }
+        let entries = &mut self.runs[run];
+        match entries.get_mut(at) {
+            Some(entry) if entry.0 == key => {
+                return Some(std::mem::replace(&mut entry.1, value));
+            }
+            _ => entries.insert(at, (key, value)),
+        }
+        if entries.len() > RUN {
+            let upper = entries.split_off(RUN / 2);
+            self.runs.insert(run + 1, upper);
+        }
+        None
     }
     #[inline(never)]
     pub(super) fn get(&self, key: Key) -> Option<u64> {
-        self.0.get(&key).copied()
+        let found = self.entry(self.place(key)).filter(|entry| entry.0 == key);
+        found.map(|entry| entry.1)
     }
     #[inline(never)]
     pub(super) fn take(&mut self, key: Key) -> Option<u64> {
-        self.0.remove(&key)
+        let value = self.get(key)?;
+        let (run, at) = self.place(key);
+        self.runs[run].remove(at);
+        if self.runs[run].is_empty() {
+            self.runs.remove(run);
+        }
+        Some(value)
     }
     /// The first key that is not below this one.
     #[inline(never)]
     pub(super) fn at_or_after(&self, key: Key) -> Option<Key> {
-        self.0.range(key..).next().map(|(key, _)| *key)
+        self.entry(self.place(key)).map(|entry| entry.0)
     }
     /// The second number of every key with that first one.
     pub(super) fn all(&self, first: u64) -> Vec<u64> {
@@ -159,6 +204,35 @@ mod tests {
         }
         assert_eq!(index.all(2), [1, 9]);
         assert_eq!(index.all(4), [0; 0]);
+    }
+
+    #[test]
+    fn an_index_keeps_its_order_through_splits_and_ends() {
+        let mut index = Index::default();
+        // 7 and 4001 have no common divisor: every number below 4001 comes once
+        let scattered = || (0..4_001).map(|step| step * 7 % 4_001);
+        for number in scattered() {
+            index.set((number, number), number);
+        }
+        assert!(index.runs.iter().all(|run| (1..=RUN).contains(&run.len())));
+        index.set((7, 7), 70);
+        assert_eq!((index.get((7, 7)), index.get((7, 8))), (Some(70), None));
+        assert_eq!(index.at_or_after((7, 8)), Some((8, 8)));
+        for number in scattered().filter(|number| number % 5 != 0) {
+            assert!(index.take((number, number)).is_some());
+        }
+        let mut left = Vec::new();
+        let mut from = (0, 0);
+        while let Some(key) = index.at_or_after(from) {
+            left.push(key.0);
+            from = (key.0, key.1 + 1);
+        }
+        assert!(left.iter().copied().eq((0..4_001).step_by(5)));
+        for number in left {
+            index.take((number, number));
+        }
+        assert_eq!(index.take((5, 5)), None);
+        assert!(index.runs.is_empty());
     }
 
     #[test]
