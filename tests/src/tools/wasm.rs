@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use wasm_bindgen_cli_support::Bindgen;
 
+mod shorten;
+
 use super::setup::WASM;
 use crate::repo::{self, command, npm_program, run_quietly};
 
@@ -97,14 +99,16 @@ pub fn bind(wasm: &Path, folder: &Path, name: &str) -> Result<()> {
         .with_context(|| format!("wasm-bindgen refuses {}", wasm.display()))?;
     let module = folder.join(format!("{name}_bg.wasm"));
     let smaller = folder.join(format!("{name}_bg.wasm.new"));
-    run_quietly(
+    let said = run_quietly(
         command(npm_program("wasm-opt"))
             .args(PASSES)
+            .arg(shorten::PASS)
             .args(FEATURES)
             .arg(&module)
             .arg("-o")
             .arg(&smaller),
     )?;
+    shorten::follow(&said, &folder.join(format!("{name}.js")))?;
     fs::rename(smaller, module)?;
     Ok(())
 }
