@@ -52,7 +52,7 @@ pub(crate) struct Account {
 
 impl Account {
     pub fn check(options: &Options) -> Result<Self, Error> {
-        let server = options.server.trim();
+        let server = options.server.trim_ascii();
         let (transport, rest) = if let Some(rest) = server.strip_prefix("wss://") {
             (Transport::Wss, rest)
         } else if let Some(rest) = server.strip_prefix("ws://") {
@@ -87,7 +87,7 @@ impl Account {
 
     /// `3`, `3@clinic.example` or a whole URI, as a page writes whom to call.
     pub fn target(&self, written: &str) -> Result<Uri, Error> {
-        let written = written.trim();
+        let written = written.trim_ascii();
         if written.is_empty() {
             return Err(Error::bad_option("Whom to call is empty."));
         }
@@ -122,7 +122,7 @@ impl Account {
 
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter(|text| !text.is_empty())
 }
 

@@ -65,9 +65,12 @@ pub(crate) fn trim_description(sdp: &mut Sdp) {
         for name in UNREAD {
             section.remove_attributes(name);
         }
-        section
-            .lines_mut()
-            .retain(|line| !line.starts_with("a=ssrc:") || !line.contains(" msid:"));
+        section.keep_lines(&|line| {
+            let about = line
+                .strip_prefix("a=ssrc:")
+                .and_then(|it| it.split_once(' '));
+            !about.is_some_and(|(_, about)| about.starts_with("msid:"))
+        });
     }
     for name in SHARED {
         let Some(value) = sdp.media.first().and_then(|first| first.attribute(name)) else {
@@ -88,11 +91,14 @@ pub(crate) fn trim_description(sdp: &mut Sdp) {
 /// VP8 and H.264, which every browser decodes (RFC 7742 section 5). Of the H.264 profiles that
 /// Chromium lists only packetization mode 1 of the constrained baseline.
 fn is_for_everyone(map: &RtpMap, fmtp: &str) -> bool {
-    let fmtp = fmtp.to_ascii_lowercase();
-    map.is("VP8")
-        || map.is("H264")
-            && fmtp.contains("packetization-mode=1")
-            && fmtp.contains("profile-level-id=42e0")
+    let says = |wanted: &str| {
+        let mut parameters = fmtp.split(';').map(str::trim_ascii);
+        parameters.any(|one| {
+            one.get(..wanted.len())
+                .is_some_and(|one| one.eq_ignore_ascii_case(wanted))
+        })
+    };
+    map.is("VP8") || map.is("H264") && says("packetization-mode=1") && says("profile-level-id=42e0")
 }
 
 #[cfg(test)]

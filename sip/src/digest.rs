@@ -3,7 +3,7 @@
 //! A client keeps [`Logins`]: they pick the strongest challenge that can be answered and write the
 //! credentials. A server keeps a [`Guard`]: it makes challenges and checks what comes back.
 //!
-//! MD5, SHA-256 and SHA-512-256, `qop=auth` and the RFC 2069 form without qop. Not here, on
+//! MD5, SHA-256 and (with the feature `server`) SHA-512-256, `qop=auth` and the RFC 2069 form without qop. Not here, on
 //! purpose: `auth-int` (TLS and DTLS protect the bodies), the `-sess` algorithms (no server was
 //! seen that needs them) and `userhash`.
 
@@ -12,6 +12,7 @@ mod challenge;
 mod guard;
 mod hash;
 mod logins;
+mod md5;
 mod replay;
 
 pub use answer::Answer;
@@ -68,6 +69,7 @@ impl std::fmt::Debug for Credentials {
 pub enum Algorithm {
     Md5,
     Sha256,
+    #[cfg(feature = "server")]
     Sha512_256,
 }
 
@@ -78,14 +80,21 @@ impl Algorithm {
         match self {
             Self::Md5 => "MD5",
             Self::Sha256 => "SHA-256",
+            #[cfg(feature = "server")]
             Self::Sha512_256 => "SHA-512-256",
         }
     }
 
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Md5, Self::Sha256, Self::Sha512_256]
-            .into_iter()
+        const ALL: &[Algorithm] = &[
+            Algorithm::Md5,
+            Algorithm::Sha256,
+            #[cfg(feature = "server")]
+            Algorithm::Sha512_256,
+        ];
+        ALL.iter()
+            .copied()
             .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 }

@@ -65,7 +65,7 @@ impl Sdp {
         if text.len() > MAX_BYTES {
             return Err(bad(1, "longer than 64 KiB"));
         }
-        let content = text.trim_end_matches(['\r', '\n']);
+        let content = trim_line_ends(text);
         let mut session = Section::default();
         let mut media: Vec<Section> = Vec::new();
         let mut crlf_lines = 0;
@@ -143,6 +143,12 @@ impl LineEnds {
             last: "\r\n".to_owned(),
         }
     }
+}
+
+fn trim_line_ends(text: &str) -> &str {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let ends = text.as_bytes().iter().rev().take_while(|byte| is_end(byte));
+    &text[..text.len() - ends.count()]
 }
 
 fn check_line(at: usize, line: &str) -> Result<(), BadSdp> {

@@ -4,7 +4,10 @@ use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{MediaStream, MediaStreamConstraints, MediaStreamTrack};
 
-use super::promise::{text_of, when};
+use super::{
+    page::window,
+    promise::{text_of, when},
+};
 use crate::{phone::Wants, reason::Cause};
 
 /// A face on a screen; the browser's own default (640x480) is not the same everywhere.
@@ -26,7 +29,7 @@ pub(crate) fn capture(wants: Wants, done: impl FnOnce(Result<MediaStream, Cause>
 }
 
 fn ask(wants: Wants) -> Option<Promise> {
-    let navigator = web_sys::window()?.navigator();
+    let navigator = window().navigator();
     // absent on pages without HTTPS
     let devices = navigator
         .media_devices()

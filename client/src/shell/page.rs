@@ -11,6 +11,18 @@ use crate::{
     reason::{Cause, Error},
 };
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
+    static WINDOW: Window;
+}
+
+/// What a page has for a global object: nothing goes on without [`check_support`], and a worker has
+/// no WebRTC.
+pub(crate) fn window() -> Window {
+    WINDOW.with(Clone::clone)
+}
+
 /// Listeners on the window as long as the phone lives.
 pub(crate) struct Page {
     window: Window,
@@ -22,8 +34,7 @@ type Listener = (&'static str, Closure<dyn Fn()>);
 impl Page {
     pub fn listen(shell: &Weak<Shell>) -> Self {
         let mut page = Self {
-            // `check_support` found one
-            window: js_sys::global().unchecked_into(),
+            window: window(),
             listeners: Vec::new(),
         };
         page.on("online", shell, |shell| shell.handle(Input::Online));
@@ -63,7 +74,7 @@ impl Drop for Page {
 /// Says what is missing before anything fails in an obscure way.
 pub(crate) fn check_support() -> Result<(), Error> {
     let has = |name: &str| {
-        js_sys::Reflect::get(&js_sys::global(), &name.into()).is_ok_and(|value| value.is_truthy())
+        js_sys::Reflect::get(&window(), &name.into()).is_ok_and(|value| value.is_truthy())
     };
     let missing = if !has("RTCPeerConnection") {
         "This browser has no WebRTC, which calls need."
@@ -81,8 +92,9 @@ pub(crate) fn check_support() -> Result<(), Error> {
 
 pub(crate) fn random_seed() -> Result<[u8; 32], Error> {
     let mut seed = [0; 32];
-    web_sys::window()
-        .and_then(|window| window.crypto().ok())
+    window()
+        .crypto()
+        .ok()
         .and_then(|crypto| crypto.get_random_values_with_u8_array(&mut seed).ok())
         .map(|_| seed)
         .ok_or_else(|| Error::of(Cause::NotSupported))

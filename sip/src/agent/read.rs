@@ -4,6 +4,7 @@
 //! needs neither the URI nor a copy.
 
 use crate::{
+    header::grammar,
     message::{Headers, Method},
     uri::Uri,
 };
@@ -36,8 +37,8 @@ pub(super) fn param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
         };
         rest = after;
         let (key, text) = field.split_once('=').unwrap_or((field, ""));
-        if key.trim().eq_ignore_ascii_case(name) {
-            return Some(text.trim().trim_matches('"'));
+        if key.trim_ascii().eq_ignore_ascii_case(name) {
+            return Some(grammar::bare(text.trim_ascii(), '"', '"'));
         }
     }
     None
@@ -57,9 +58,10 @@ fn split_quoted(text: &str) -> Option<usize> {
 /// The URI of a name-addr or addr-spec (From, To, Contact, Route).
 pub(super) fn uri(value: &str) -> Option<Uri> {
     let head = split(value).0;
-    let text = match (head.rfind('<'), head.rfind('>')) {
+    let last = |wanted: u8| head.bytes().rposition(|byte| byte == wanted);
+    let text = match (last(b'<'), last(b'>')) {
         (Some(open), Some(close)) if open < close => &head[open + 1..close],
-        (None, None) => head.trim(),
+        (None, None) => head.trim_ascii(),
         _ => return None,
     };
     text.parse().ok()
@@ -78,7 +80,7 @@ pub(super) fn seq(headers: &Headers) -> Option<u32> {
 /// Via: its sent-by and branch.
 pub(super) fn via(value: &str) -> Option<(&str, &str)> {
     let (head, _) = split(value);
-    let sent_by = head.rsplit(char::is_whitespace).next()?;
+    let sent_by = head.rsplit([' ', '\t']).next()?;
     let branch = param(value, "branch").unwrap_or("");
     (!sent_by.is_empty()).then_some((sent_by, branch))
 }
@@ -90,7 +92,7 @@ pub(super) fn number(headers: &Headers, name: &str) -> Option<u64> {
         .bytes()
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(value.len());
-    value[..end].parse().ok()
+    grammar::number(&value[..end])
 }
 
 /// The session description a message carries, if it carries one.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     digest::Credentials,
+    header::grammar::{bare, number},
     message::{Headers, Method, Response, Status},
     time::Millis,
     uri::Uri,
@@ -128,7 +129,7 @@ impl Agent {
             let own = self.wire.contact(binding.flow);
             let ours = ours(headers, &own, binding.what.instance.as_deref());
             let granted = ours.and_then(|contact| read::param(contact, "expires"));
-            let granted = granted.and_then(|seconds| seconds.parse().ok());
+            let granted = granted.and_then(|seconds| number(seconds));
             let granted = granted
                 .or_else(|| read::number(headers, "Expires"))
                 .unwrap_or(binding.expires);
@@ -284,7 +285,7 @@ fn ours<'a>(headers: &'a Headers, own: &str, instance: Option<&str>) -> Option<&
     let contacts: Vec<&str> = headers.all("Contact").collect();
     let own = read::uri(own)?;
     let is_own = |contact: &&&str| match (instance, read::param(contact, "+sip.instance")) {
-        (Some(ours), Some(theirs)) => theirs.trim_matches(['<', '>']) == ours,
+        (Some(ours), Some(theirs)) => bare(theirs, '<', '>') == ours,
         _ => read::uri(contact).is_some_and(|uri| uri.user == own.user && uri.host == own.host),
     };
     contacts

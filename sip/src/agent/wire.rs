@@ -87,7 +87,7 @@ impl Wire {
 
     /// Whether the flow never loses a message while it lives.
     pub(super) fn reliable(&self, flow: Flow) -> bool {
-        self.transport(flow) != Some(Transport::Udp)
+        !cfg!(feature = "server") || self.transport(flow) != Some(Transport::Udp)
     }
 
     pub(super) fn open(&mut self, flow: Flow, transport: Transport) {

@@ -1,8 +1,8 @@
 //! The hashes and what digest makes of them.
 
-use super::Algorithm;
-use md5::Md5;
-use sha2::{Digest, Sha256, Sha512_256};
+use sha2::{Digest, Sha256};
+
+use super::{Algorithm, md5::md5};
 
 /// `H(user:realm:password)` in lower-case hex: what a server may store instead of the password.
 #[must_use]
@@ -31,9 +31,10 @@ pub(super) fn response(
 fn hash(algorithm: Algorithm, parts: &[&str]) -> String {
     let text = parts.join(":");
     match algorithm {
-        Algorithm::Md5 => hex(&Md5::digest(text)),
+        Algorithm::Md5 => hex(&md5(text.as_bytes())),
         Algorithm::Sha256 => hex(&Sha256::digest(text)),
-        Algorithm::Sha512_256 => hex(&Sha512_256::digest(text)),
+        #[cfg(feature = "server")]
+        Algorithm::Sha512_256 => hex(&sha2::Sha512_256::digest(text)),
     }
 }
 

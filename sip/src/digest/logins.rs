@@ -3,6 +3,7 @@
 use super::{Challenge, Credentials};
 use crate::{
     entropy::Entropy,
+    header::grammar::{bare, split_list},
     message::{Headers, Method},
     uri::Uri,
 };
@@ -148,9 +149,9 @@ impl Login {
 }
 
 fn next_nonce(value: &str) -> Option<String> {
-    crate::header::grammar::split_list(value).find_map(|element| {
+    split_list(value).find_map(|element| {
         let (name, value) = element.split_once('=')?;
-        let value = value.trim_ascii().trim_matches('"');
+        let value = bare(value.trim_ascii(), '"', '"');
         let named = name.trim_ascii().eq_ignore_ascii_case("nextnonce");
         (named && !value.is_empty()).then(|| value.to_owned())
     })

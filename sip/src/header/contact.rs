@@ -1,7 +1,10 @@
 //! Contact (RFC 3261 section 20.10) with the parameters of registrations: expires, q, outbound's
 //! `+sip.instance` and `reg-id` (RFC 5626), `pub-gruu` and `temp-gruu` (RFC 5627).
 
-use super::{NameAddr, grammar::number};
+use super::{
+    NameAddr,
+    grammar::{bare, number},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contact {
@@ -65,7 +68,7 @@ impl NameAddr {
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
         let urn = self.params.get("+sip.instance")?;
-        Some(urn.trim_start_matches('<').trim_end_matches('>'))
+        Some(bare(urn, '<', '>'))
     }
 
     #[must_use]

@@ -1,6 +1,6 @@
 //! CSeq (RFC 3261 section 20.16).
 
-use super::grammar::{is_token, number};
+use super::grammar::{is_token, number, split_word};
 use crate::message::Method;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct CSeq {
 impl CSeq {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (digits, method) = text.trim_ascii().split_once([' ', '\t'])?;
+        let (digits, method) = split_word(text.trim_ascii())?;
         let method = method.trim_ascii_start();
         let number = number(digits).filter(|number| *number < 1 << 31)?;
         is_token(method).then(|| Self {

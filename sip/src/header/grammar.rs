@@ -21,14 +21,34 @@ pub fn has_line_end(text: &str) -> bool {
     text.bytes().any(|byte| byte == b'\r' || byte == b'\n')
 }
 
-/// The whole text as a decimal number: digits only, no sign.
+/// The whole text as a decimal number: digits only, no sign. `None` when `T` cannot hold it.
 #[must_use]
-pub fn number(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+pub fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
+    decimal(text)?.try_into().ok()
+}
+
+// One reader for numbers of all widths.
+fn decimal(text: &str) -> Option<u64> {
+    const ROOM_FOR_A_DIGIT: u64 = (u64::MAX - 9) / 10;
+    let add = |sum: u64, byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9 && sum <= ROOM_FOR_A_DIGIT).then(|| sum * 10 + u64::from(digit))
+    };
+    text.bytes().try_fold(0, add).filter(|_| !text.is_empty())
+}
+
+/// The first word, and what follows the white space behind it.
+#[must_use]
+pub fn split_word(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| matches!(byte, b' ' | b'\t'))?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The text without these two around it, each taken off where it stands.
+#[must_use]
+pub fn bare(text: &str, open: char, close: char) -> &str {
+    let text = text.strip_prefix(open).unwrap_or(text);
+    text.strip_suffix(close).unwrap_or(text)
 }
 
 /// Where `wanted` first stands outside of quoted strings and, when `angles`, outside of `<...>`.
@@ -166,9 +186,11 @@ mod tests {
 
     #[test]
     fn numbers_have_no_sign() {
-        assert_eq!(number("007"), Some(7));
-        assert_eq!(number("+7"), None);
-        assert_eq!(number(""), None);
-        assert_eq!(number("4294967296"), None);
+        assert_eq!(number("007"), Some(7_u8));
+        assert_eq!(number::<u32>("+7"), None);
+        assert_eq!(number::<u32>(""), None);
+        assert_eq!(number::<u32>("4294967296"), None);
+        assert_eq!(number("18446744073709551599"), Some(u64::MAX - 16));
+        assert_eq!(number::<u64>("99999999999999999999"), None);
     }
 }

@@ -1,12 +1,13 @@
 //! Max-Forwards (RFC 3261 section 20.22).
 
+use super::grammar::number;
 use crate::message::Headers;
 
 impl Headers {
     /// `Some(0)` means: not one hop further. Absent in messages of RFC 2543 peers.
     #[must_use]
     pub fn max_forwards(&self) -> Option<u8> {
-        self.get("Max-Forwards")?.parse().ok()
+        number(self.get("Max-Forwards")?)
     }
 }
 

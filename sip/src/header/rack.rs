@@ -1,6 +1,9 @@
 //! RSeq and RAck (RFC 3262 section 7).
 
-use super::{CSeq, grammar::number};
+use super::{
+    CSeq,
+    grammar::{number, split_word},
+};
 
 /// Which reliable provisional response a PRACK acknowledges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub fn parse_rseq(text: &str) -> Option<u32> {
 impl RAck {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (rseq, cseq) = text.trim_ascii().split_once([' ', '\t'])?;
+        let (rseq, cseq) = split_word(text.trim_ascii())?;
         Some(Self {
             rseq: number(rseq)?,
             cseq: CSeq::parse(cseq)?,

@@ -32,10 +32,8 @@ impl Reason {
         let params = Params::parse(params)?;
         is_token(protocol).then(|| Self {
             protocol: protocol.to_owned(),
-            cause: params
-                .get("cause")
-                .and_then(number)
-                .and_then(|cause| u16::try_from(cause).ok()),
+            cause: params.get("cause").and_then(number),
+
             text: params.text("text").unwrap_or_default(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Params,
-    grammar::{is_token, number},
+    grammar::{is_token, number, split_word},
 };
 
 /// One hop. The protocol is always SIP/2.0: a message is refused otherwise.
@@ -29,7 +29,7 @@ impl Via {
             return None;
         }
         let rest = rest.trim_ascii_start();
-        let (transport, rest) = rest.split_once([' ', '\t'])?;
+        let (transport, rest) = split_word(rest)?;
         let end = rest.find(';').unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let sent_by = sent_by.trim_ascii();
@@ -41,7 +41,7 @@ impl Via {
         let (host, after) = sent_by.split_at(host_end);
         let host = host.trim_ascii_end();
         let port = match after.trim_ascii_start().strip_prefix(':') {
-            Some(port) => Some(u16::try_from(number(port.trim_ascii())?).ok()?),
+            Some(port) => Some(number(port.trim_ascii())?),
             None if after.trim_ascii().is_empty() => None,
             None => return None,
         };
@@ -85,7 +85,7 @@ impl Via {
 
     #[must_use]
     pub fn rport(&self) -> Option<u16> {
-        u16::try_from(number(self.params.get("rport")?)?).ok()
+        number(self.params.get("rport")?)
     }
 }
 

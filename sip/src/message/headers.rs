@@ -175,22 +175,22 @@ impl Headers {
 
     /// Appends a field at the end. Line breaks in `value` become spaces, and a name that is not a
     /// token adds nothing: what a page puts into a header cannot make a second one.
-    pub fn push(&mut self, name: &str, value: impl Into<String>) {
+    pub fn push(&mut self, name: &str, value: impl AsRef<str>) {
         let at = self.fields.len();
-        self.insert(at, name, &value.into());
+        self.insert(at, name, value.as_ref());
     }
 
     /// Inserts a field at the top.
-    pub fn push_front(&mut self, name: &str, value: impl Into<String>) {
-        self.insert(0, name, &value.into());
+    pub fn push_front(&mut self, name: &str, value: impl AsRef<str>) {
+        self.insert(0, name, value.as_ref());
     }
 
     /// Replaces the first field of that name (removing the rest), or appends it.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
         let at = self.position(long_form(name));
         self.remove(name);
         let at = at.unwrap_or(self.fields.len());
-        self.insert(at, name, &value.into());
+        self.insert(at, name, value.as_ref());
     }
 
     /// Replaces only the first value of that name (the topmost Via or Route), or appends it.

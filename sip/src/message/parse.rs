@@ -214,9 +214,8 @@ pub(super) fn status_line(line: &str) -> Result<(Status, &str), Fault> {
         return Err(("only SIP/2.0 is spoken here", 505));
     }
     let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
-    let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
-    match code.parse() {
-        Ok(code @ 100..=699) if digits => Ok((Status(code), reason)),
+    match number(code) {
+        Some(status @ 100..=699) if code.len() == 3 => Ok((Status(status), reason)),
         _ => Err(("the status code is not within 100 to 699", 400)),
     }
 }
@@ -339,7 +338,7 @@ fn body_len(headers: &Headers, there: usize) -> Result<usize, Fault> {
 fn told_length(headers: &Headers) -> Result<Option<usize>, Fault> {
     let mut length = None;
     for value in headers.all("Content-Length") {
-        let told = number(value).ok_or(("Content-Length is not a number", 400))?;
+        let told = number::<u32>(value).ok_or(("Content-Length is not a number", 400))?;
         if length.is_some_and(|before| before != told) {
             return Err(("Content-Length contradicts itself", 400));
         }

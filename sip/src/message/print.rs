@@ -1,5 +1,7 @@
 //! Writing messages.
 
+use crate::header::grammar::number;
+
 use super::{Headers, Message, Request, Response, parse};
 
 impl Message {
@@ -64,7 +66,7 @@ fn headers_and_body(mut out: Vec<u8>, headers: &Headers, body: &[u8]) -> Vec<u8>
             let value = field
                 .split_once(':')
                 .map_or("", |(_, value)| value.trim_ascii());
-            if value.parse() != Ok(body.len()) {
+            if number(value) != Some(body.len()) {
                 length(&mut out, body.len());
                 continue;
             }

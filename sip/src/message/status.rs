@@ -1,5 +1,7 @@
 //! Status codes and their registered phrases.
 
+use crate::header::grammar::number;
+
 /// A response's status code, 100 to 699.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(pub u16);
@@ -25,7 +27,7 @@ impl Status {
             .lines()
             .filter_map(|line| line.split_at_checked(4));
         known
-            .find(|(code, _)| code.trim_ascii().parse() == Ok(self.0))
+            .find(|(code, _)| number(code.trim_ascii()) == Some(self.0))
             .map_or("", |(_, phrase)| phrase)
     }
 }

@@ -18,6 +18,12 @@ impl Section {
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
+    /// Keeps the lines that `wanted` says yes to; tells how many went.
+    pub fn keep_lines(&mut self, wanted: &dyn Fn(&str) -> bool) -> usize {
+        let before = self.lines.len();
+        self.lines.retain(|line| wanted(line));
+        before - self.lines.len()
+    }
     /// For edits that no function here does.
     pub fn lines_mut(&mut self) -> &mut Vec<String> {
         &mut self.lines
@@ -109,9 +115,7 @@ impl Section {
     }
     /// Removes every attribute of that name; tells how many.
     pub fn remove_attributes(&mut self, name: &str) -> usize {
-        let before = self.lines.len();
-        self.lines.retain(|line| attribute(line, name).is_none());
-        before - self.lines.len()
+        self.keep_lines(&|line| attribute(line, name).is_none())
     }
 
     #[must_use]
@@ -129,10 +133,9 @@ impl Section {
     }
     /// Writes the direction where the old one stood, or at the end.
     pub fn set_direction(&mut self, direction: Direction) {
-        let is_direction =
-            |line: &String| line.strip_prefix("a=").and_then(Direction::of).is_some();
-        let at = self.lines.iter().position(is_direction);
-        self.lines.retain(|line| !is_direction(line));
+        let is_direction = |line: &str| line.strip_prefix("a=").and_then(Direction::of).is_some();
+        let at = self.lines.iter().position(|line| is_direction(line));
+        self.keep_lines(&|line| !is_direction(line));
         let at = at.unwrap_or(self.lines.len());
         self.lines.insert(at, attribute_line(direction.name(), ""));
     }
@@ -142,7 +145,7 @@ impl Section {
     pub fn rtpmaps(&self) -> Vec<RtpMap> {
         self.m_words()
             .skip(3)
-            .filter_map(|format| self.rtpmap(format.parse().ok()?))
+            .filter_map(|format| self.rtpmap(number(format)?))
             .collect()
     }
     /// The codec of a payload type.
@@ -158,7 +161,7 @@ impl Section {
     pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
         self.attributes("fmtp").find_map(|value| {
             let (format, parameters) = value.split_once(' ')?;
-            (format.parse() == Ok(payload_type)).then(|| parameters.trim_ascii())
+            (number(format) == Some(payload_type)).then(|| parameters.trim_ascii())
         })
     }
     /// One `name=value` of the payload type's `a=fmtp`. Names compare without case.
@@ -218,7 +221,7 @@ impl Section {
 /// The port of `m=`, which may be `port/count`.
 pub(super) fn parse_port(word: &str) -> Option<u16> {
     let port = word.split('/').next()?;
-    u16::try_from(number(port)?).ok()
+    number(port)
 }
 
 /// The value of this line if it is `a=name`.

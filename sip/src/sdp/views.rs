@@ -99,10 +99,10 @@ impl RtpMap {
         let (payload_type, codec) = value.split_once(' ')?;
         let mut parts = codec.trim_ascii().split('/');
         Some(Self {
-            payload_type: payload_type.parse().ok()?,
+            payload_type: number(payload_type)?,
             encoding: parts.next()?.to_owned(),
             clock_rate: number(parts.next()?)?,
-            channels: parts.next().and_then(|channels| channels.parse().ok()),
+            channels: parts.next().and_then(number),
         })
     }
 
@@ -140,11 +140,11 @@ impl<'a> Candidate<'a> {
     pub(super) fn parse(value: &'a str) -> Option<Self> {
         let mut words = value.split_ascii_whitespace();
         let foundation = words.next()?;
-        let component = u16::try_from(number(words.next()?)?).ok()?;
+        let component = number(words.next()?)?;
         let transport = words.next()?;
         let priority = number(words.next()?)?;
         let address = words.next()?;
-        let port = u16::try_from(number(words.next()?)?).ok()?;
+        let port = number(words.next()?)?;
         if words.next()? != "typ" {
             return None;
         }
@@ -175,7 +175,7 @@ impl ExtMap {
             None => (id, None),
         };
         Some(Self {
-            id: id.parse().ok()?,
+            id: number(id)?,
             direction,
             uri: words.next()?.to_owned(),
         })

@@ -116,7 +116,7 @@ fn split(text: &str) -> Option<Parts<'_>> {
     };
     let (host, port) = rest.split_at(host_end);
     parts.port = match port.strip_prefix(':') {
-        Some(port) => Some(u16::try_from(crate::header::grammar::number(port)?).ok()?),
+        Some(port) => Some(crate::header::grammar::number(port)?),
         None if port.is_empty() => None,
         None => return None,
     };

@@ -17,18 +17,21 @@ pub fn set_bandwidth(section: &mut Section, as_kbps: u32, tias_bps: u32) {
     // RFC 8866 section 5: m= (or v= o= s=), i=, u=, e=, p=, c=, then b=, then t=, k=, a=
     let at = lines
         .iter()
-        .position(|line| line.starts_with(['t', 'r', 'z', 'k', 'a', 'b']))
+        .position(|line| {
+            matches!(
+                line.as_bytes(),
+                [b't' | b'r' | b'z' | b'k' | b'a' | b'b', ..]
+            )
+        })
         .unwrap_or(lines.len());
-    let new = [("b=AS:", as_kbps), ("b=TIAS:", tias_bps)]
-        .map(|(start, value)| [start, &value.to_string()].concat());
-    lines.splice(at..at, new);
+    for (start, value) in [("b=TIAS:", tias_bps), ("b=AS:", as_kbps)] {
+        lines.insert(at, [start, &value.to_string()].concat());
+    }
 }
 
 /// Removes `b=AS` and `b=TIAS`. Others (`b=RS` and `b=RR` of RFC 3556) speak of other things.
 pub fn remove_bandwidth(section: &mut Section) {
-    section
-        .lines_mut()
-        .retain(|line| !line.starts_with("b=AS:") && !line.starts_with("b=TIAS:"));
+    section.keep_lines(&|line| !line.starts_with("b=AS:") && !line.starts_with("b=TIAS:"));
 }
 
 #[cfg(test)]

@@ -8,12 +8,10 @@ pub fn remove_candidates(
     section: &mut Section,
     unwanted: &dyn Fn(&Candidate<'_>) -> bool,
 ) -> usize {
-    let before = section.lines().len();
-    section.lines_mut().retain(|line| {
+    section.keep_lines(&|line| {
         line.strip_prefix("a=candidate:")
             .is_none_or(|value| Candidate::parse(value).is_some_and(|one| !unwanted(&one)))
-    });
-    before - section.lines().len()
+    })
 }
 
 /// Removes all candidates and `end-of-candidates`: the peer has a public address and learns ours

@@ -1,6 +1,9 @@
 //! Which codecs a section offers.
 
-use crate::sdp::{RtpMap, Section};
+use crate::{
+    header::grammar::number,
+    sdp::{RtpMap, Section},
+};
 
 /// Keeps the codecs that `wanted` says yes to (it sees the codec and its fmtp parameters, empty
 /// when there are none) and the retransmissions (RFC 4588) of those kept. All others leave the
@@ -27,13 +30,13 @@ pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool
     for map in maps.iter().filter(|map| map.is("rtx")) {
         let original = section.fmtp_parameter(map.payload_type, "apt");
         if original
-            .and_then(|apt| apt.parse().ok())
+            .and_then(number)
             .is_some_and(|apt| kept.contains(&apt))
         {
             kept.push(map.payload_type);
         }
     }
-    let is_kept = |format: &str| format.parse().is_ok_and(|pt| kept.contains(&pt));
+    let is_kept = |format: &str| number(format).is_some_and(|pt| kept.contains(&pt));
     let formats: Vec<String> = section
         .formats()
         .into_iter()
@@ -42,7 +45,7 @@ pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool
         .collect();
     let formats: Vec<&str> = formats.iter().map(String::as_str).collect();
     section.set_formats(&formats);
-    section.lines_mut().retain(|line| {
+    section.keep_lines(&|line| {
         let about = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"]
             .iter()
             .find_map(|start| line.strip_prefix(start));
@@ -59,10 +62,12 @@ pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool
 pub fn prefer_codecs(section: &mut Section, encodings: &[&str]) {
     let maps = section.rtpmaps();
     let rank = |format: &str| {
-        let payload_type = format.parse().ok()?;
+        let payload_type = number(format)?;
         let map = maps.iter().find(|map| map.payload_type == payload_type)?;
         let spoken = if map.is("rtx") {
-            let apt = section.fmtp_parameter(payload_type, "apt")?.parse().ok()?;
+            let apt = section
+                .fmtp_parameter(payload_type, "apt")
+                .and_then(number)?;
             maps.iter().find(|map| map.payload_type == apt)?
         } else {
             map
@@ -78,7 +83,7 @@ pub fn prefer_codecs(section: &mut Section, encodings: &[&str]) {
 
 /// Removes one kind of RTCP feedback (`goog-remb`, `transport-cc`, `nack pli`) from every codec.
 pub fn remove_feedback(section: &mut Section, kind: &str) {
-    section.lines_mut().retain(|line| {
+    section.keep_lines(&|line| {
         let about = line.strip_prefix("a=rtcp-fb:");
         about.and_then(|about| about.split_once(' ')).map(|x| x.1) != Some(kind)
     });

@@ -4,16 +4,12 @@ use crate::sdp::Section;
 
 /// Removes the extension of this URI.
 pub fn remove_extension(section: &mut Section, uri: &str) {
-    section
-        .lines_mut()
-        .retain(|line| extension(line) != Some(uri));
+    section.keep_lines(&|line| extension(line) != Some(uri));
 }
 
 /// Removes every extension but these.
 pub fn keep_extensions(section: &mut Section, uris: &[&str]) {
-    section
-        .lines_mut()
-        .retain(|line| extension(line).is_none_or(|uri| uris.contains(&uri)));
+    section.keep_lines(&|line| extension(line).is_none_or(|uri| uris.contains(&uri)));
 }
 
 fn extension(line: &str) -> Option<&str> {
