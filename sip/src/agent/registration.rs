@@ -129,7 +129,7 @@ impl Agent {
             let own = self.wire.contact(binding.flow);
             let ours = ours(headers, &own, binding.what.instance.as_deref());
             let granted = ours.and_then(|contact| read::param(contact, "expires"));
-            let granted = granted.and_then(|seconds| number(seconds));
+            let granted = granted.and_then(number);
             let granted = granted
                 .or_else(|| read::number(headers, "Expires"))
                 .unwrap_or(binding.expires);
