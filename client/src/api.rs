@@ -15,7 +15,6 @@ use crate::{
     options::Options,
     phone::{self, CallState, Direction, Muted, State, Wants},
     quality::Report,
-    reason::{Error, Reason},
     reason::{Cause, Error, Reason},
     shell::{Parts, Shell},
 };
@@ -161,6 +160,8 @@ impl Phone {
     pub fn set_bandwidth(&self, limits: Bandwidth) {
         self.shell
             .wish(|phone, now| phone.set_bandwidth(now, limits));
+    }
+
     /// Listens to a pipe from now on; [`News::Message`] tells. `msg` is the person's own.
     pub fn listen(&self, pipe: &str) {
         self.shell.wish(|phone, now| phone.listen(now, pipe));

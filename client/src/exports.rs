@@ -64,74 +64,40 @@ fn begin(options: &JsValue, resolve: Function, reject: Function) -> Result<(), E
 
 fn tell(page: &JsValue, news: News) {
     let object = |call: api::Call| call.object(|call| Call { call }.into());
-    let news = match comet_news(news) {
-        Ok((name, arguments)) => return call_back(page, name, &arguments),
-        Err(news) => news,
-    };
-    let (name, about, reason) = match news {
-        News::Quality(call, report) => {
-            return hear(
-                page,
-                "onQuality",
-                &object(call),
-                Some(report_object(report)),
-            );
+    let (name, about, more) = match news {
+        News::State(State::Failed(reason)) => {
+            ("onState", "failed".into(), Some(reason_object(reason)))
         }
-        News::State(State::Failed(reason)) => ("onState", "failed".into(), Some(reason)),
         News::State(state) => ("onState", state_name(&state).into(), None),
         News::Incoming(call) => ("onIncoming", object(call), None),
         News::Ringing(call) => ("onRinging", object(call), None),
         News::Connected(call) => ("onConnected", object(call), None),
         News::Media(call) => ("onMedia", object(call), None),
         News::Changed(call) => ("onChanged", object(call), None),
-        News::Hangup(call, reason) => ("onHangup", object(call), Some(reason)),
-        _ => return,
+        News::Quality(call, report) => ("onQuality", object(call), Some(report_object(report))),
+        News::Hangup(call, reason) => ("onHangup", object(call), Some(reason_object(reason))),
+        // the loader's `heard` finds the page's handlers
+        News::Message(frame) => ("heard", parsed(&frame), None),
+        News::Gap(pipe) => ("onGap", pipe.into(), None),
+        News::Refused(pipe, cause) => ("onRefused", pipe.into(), Some(cause.as_str().into())),
+        // `Phone::ask` keeps its promise
+        News::Answered(..) => return,
     };
-    hear(page, name, &about, reason.map(reason_object));
-}
-
-/// Calls one of the page's callbacks, if it has set it.
-fn hear(page: &JsValue, name: &str, about: &JsValue, more: Option<JsValue>) {
     let Some(callback) = read(page, name).dyn_ref::<Function>().cloned() else {
         return;
     };
     let told = match more {
-        Some(more) => callback.call2(page, about, &more),
-        None => callback.call1(page, about),
+        Some(more) => callback.call2(page, &about, &more),
+        None => callback.call1(page, &about),
     };
-    let arguments = Array::of1(&about);
-    if let Some(reason) = reason {
-        arguments.push(&reason_object(reason));
-    }
-    call_back(page, name, &arguments);
-}
-
-/// What is said beside the calls; the loader's `heard` finds the page's handlers.
-fn comet_news(news: News) -> Result<(&'static str, Array), News> {
-    Ok(match news {
-        News::Message(frame) => ("heard", Array::of1(&parsed(&frame))),
-        News::Gap(pipe) => ("onGap", Array::of1(&pipe.into())),
-        News::Refused(pipe, cause) => {
-            let cause = cause.as_str().into();
-            ("onRefused", Array::of2(&pipe.into(), &cause))
-        }
-        news => return Err(news),
-    })
-}
-
-fn parsed(json: &str) -> JsValue {
-    js_sys::JSON::parse(json).unwrap_or_default()
-}
-
-fn call_back(page: &JsValue, name: &str, arguments: &Array) {
-    let Some(callback) = read(page, name).dyn_ref::<Function>().cloned() else {
-        return;
-    };
-    let told = callback.apply(page, arguments);
     // the page's mistake belongs into the page's console, and must not stop the phone
     if let Err(error) = told {
         report_error(&error);
     }
+}
+
+fn parsed(json: &str) -> JsValue {
+    js_sys::JSON::parse(json).unwrap_or_default()
 }
 
 #[wasm_bindgen]

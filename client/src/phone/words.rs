@@ -5,8 +5,6 @@ use clinicall_sip::{Time, agent::Flow};
 use crate::{
     bandwidth::Speech,
     quality::{Plan, Report, Sample},
-    reason::{Cause, Reason},
-    bandwidth::Bandwidth,
     reason::{Cause, Error, Reason},
 };
 

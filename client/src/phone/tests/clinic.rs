@@ -361,6 +361,10 @@ impl Clinic {
             Event::Media(_) => "Media".into(),
             Event::Changed(id) => format!("Changed {:?}", self.phone.call_state(*id)),
             Event::Quality(_, report) => format!("Quality {:?}: {}", report.level, report.text),
+            Event::Message(message) => format!("Message {message}"),
+            Event::Gap(pipe) => format!("Gap in {pipe}"),
+            Event::Answered { id, answer } => format!("Answered {id}: {answer:?}"),
+            Event::Refused { pipe, cause } => format!("Refused {pipe}: {}", cause.as_str()),
             Event::Hangup(_, reason) => {
                 let status = reason
                     .status
