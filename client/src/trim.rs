@@ -13,7 +13,8 @@ const FOR_AUDIO: [&str; 2] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
 ];
-/// Congestion feedback rides on video alone: on audio it costs 2 kbit/s of a 16 kbit/s link.
+/// Congestion feedback rides on video alone: on audio it costs 2 kbit/s of a 16 kbit/s link. REMB stays beside it: by that the
+/// relay says what the receivers of a picture can take.
 /// Without `video-orientation` the browser turns a phone's picture upright itself.
 const FOR_VIDEO: [&str; 2] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
@@ -39,12 +40,11 @@ const UNREAD: [&str; 6] = [
 pub(crate) fn trim_offer(sdp: &mut Sdp) {
     trim_description(sdp);
     for section in &mut sdp.media {
-        // transport-cc does the same in fewer bytes
-        remove_feedback(section, "goog-remb");
         match section.kind() {
             "audio" => {
                 keep_codecs(section, &|map, _| map.is("opus"));
                 remove_feedback(section, "transport-cc");
+                remove_feedback(section, "goog-remb");
                 keep_extensions(section, &FOR_AUDIO);
             }
             "video" => {
@@ -135,7 +135,7 @@ mod tests {
             let name = &once[2..once.len() - 1];
             assert!(sdp.inherited(&sdp.media[1], name).is_some(), "{once}");
         }
-        assert!(text.contains("transport-cc") && !text.contains("goog-remb"));
+        assert!(text.contains("transport-cc"));
     }
 
     #[test]
