@@ -1,6 +1,7 @@
 // What a person on the stage can do, whatever the phone: the page's script adds `login`, `ring`,
 // `answer`, `decline`, `hangup` to this object, and tells what it is told.
 import { connections, flow, wire } from "./flow.mjs";
+import "./record.mjs";
 
 const waiting = new Set();
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME [--json]`: figures beside a peer or a limit, taken in the same run.
 
+mod lowband;
 mod media;
 mod setup;
 mod size;
@@ -10,13 +11,14 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 /// What can be measured.
-pub const NAMES: [&str; 3] = ["media", "setup", "size"];
+pub const NAMES: [&str; 4] = ["lowband", "media", "setup", "size"];
 
 /// Measures, shows a table on standard error, and with `json` one object as the last line of
 /// standard output.
 pub fn run(name: &str, json: bool) -> Result<()> {
     let rows = match name {
         "media" => return media::run_example(json),
+        "lowband" => lowband::rows()?,
         "setup" => setup::rows()?,
         "size" => size::rows()?,
         _ => bail!("no bench `{name}`; there are {}", NAMES.join(", ")),
@@ -68,6 +70,22 @@ impl Row {
             ours,
             beside,
             goal: None,
+        }
+    }
+
+    /// The same of which more is better.
+    fn more(row: impl Into<String>, unit: &'static str, ours: f64, jssip: f64) -> Self {
+        Self {
+            better: "higher",
+            ..Self::less(row, unit, ours, jssip)
+        }
+    }
+
+    /// A figure that stands by itself, of which less is better.
+    fn alone(row: impl Into<String>, unit: &'static str, ours: f64) -> Self {
+        Self {
+            beside: BTreeMap::new(),
+            ..Self::less(row, unit, ours, 0.0)
         }
     }
 
