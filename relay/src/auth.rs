@@ -242,7 +242,11 @@ impl Auth {
         };
         self.inner
             .store
-            .write(move |changes| store::revoked::add(changes, &id.0, &row))
+            .write(move |changes| {
+                // each one that is kept makes room for two
+                store::revoked::expire(changes, unix_seconds() * 1_000, 2)?;
+                store::revoked::add(changes, &id.0, &row)
+            })
             .await?;
         // a token of CppComet's kind is not the keyring's to verify; a session is ended by the
         // token's own mark, whatever its text says

@@ -139,6 +139,9 @@ section! {
         /// Messages a second on one socket, on average; a burst of five times as many is taken. A
         /// socket that sends faster is read more slowly.
         pub messages_per_second: u32 = 20,
+        /// Requests a second to `/api/v1` with one API key, on average; a burst of twice as many is
+        /// taken. More are answered 429.
+        pub api_requests_per_second: u32 = 200,
         /// How long a socket may stay open without a login.
         pub login_seconds: u64 = 30,
         /// Failed logins a minute, from one address or for one user, over which logins are refused

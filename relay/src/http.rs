@@ -1,5 +1,6 @@
 //! The one listener and what it serves: the pages, `/sip`, `/healthz`, `/metrics`, `/demo/users`.
 
+pub mod api;
 pub mod listener;
 mod origin;
 mod pages;
@@ -75,6 +76,7 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
 /// The routes. Requests need [`Peer`] among their extensions.
 pub fn router(app: App) -> Router {
     let pages = pages::service(&app.config, app.dev);
+    let api = api::router(&app);
     Router::new()
         .route("/sip", get(ws::sip))
         .route(
@@ -88,6 +90,7 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .route("/demo/users", get(roster))
+        .nest("/api/v1", api)
         .with_state(app)
         .fallback_service(pages)
 }

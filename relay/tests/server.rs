@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod server {
+    mod api;
     mod calls;
     mod doors;
     mod phone;

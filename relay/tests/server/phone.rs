@@ -143,9 +143,18 @@ impl Phone {
         Time(1 + self.origin.elapsed().as_millis() as u64)
     }
 
+    pub fn register(&mut self, what: Registering) {
+        let now = self.now();
+        self.agent.register(now, FLOW, what);
+    }
+
     pub fn call(&mut self, to: &str) -> CallId {
+        self.call_uri(Uri::sip(to, "localhost"))
+    }
+
+    pub fn call_uri(&mut self, to: Uri) -> CallId {
         let invite = Invite {
-            to: Uri::sip(to, "localhost"),
+            to,
             target: None,
             from: Uri::sip(self.user, "localhost"),
             from_name: None,
