@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     log::Throttle,
@@ -194,10 +194,18 @@ pub struct Record {
     pub event: Event,
 }
 
+#[derive(Debug)]
+enum Note {
+    /// When it happened, and what.
+    Happened(u64, Event),
+    /// Answered when everything before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events {
-    news: mpsc::UnboundedSender<(u64, Event)>,
+    news: mpsc::UnboundedSender<Note>,
     store: Store,
     hooks: Arc<[Filter]>,
     /// Moves when events or deliveries were written.
@@ -219,25 +227,28 @@ impl Events {
             written: written.clone(),
             streams: Arc::new(Semaphore::new(STREAMS)),
         };
-        let hooks = events.hooks.clone();
+        let writer = Writer {
+            store,
+            keep,
+            hooks: events.hooks.clone(),
+            written,
+            metrics,
+        };
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                let events = std::mem::take(&mut batch);
-                let (count, hooks) = (events.len() as u64, hooks.clone());
-                let kept = store.write(move |changes| outbox::keep(changes, &events, keep, &hooks));
-                match kept.await {
-                    Ok(buried) => {
-                        metrics.events_total.add(count);
-                        metrics.webhook_dead_total.add(buried);
-                        written.send_replace(());
+                let (mut happened, mut flushed) = (Vec::new(), Vec::new());
+                for note in batch.drain(..) {
+                    match note {
+                        Note::Happened(at, event) => happened.push((at, event)),
+                        Note::Flush(done) => flushed.push(done),
                     }
-                    Err(error) => {
-                        metrics.events_lost_total.add(count);
-                        if let Some(left_out) = NOT_KEPT.admit(Instant::now()) {
-                            tracing::error!(%error, count, left_out, "events are lost");
-                        }
-                    }
+                }
+                if !happened.is_empty() {
+                    writer.write(happened).await;
+                }
+                for done in flushed {
+                    let _ = done.send(());
                 }
             }
         });
@@ -248,7 +259,15 @@ impl Events {
     /// along with the call it tells of.
     pub fn emit(&self, event: Event) {
         // the task ends with the runtime only
-        let _ = self.news.send((now(), event));
+        let _ = self.news.send(Note::Happened(now(), event));
+    }
+
+    /// Returns when everything that was emitted is on the disk, or could not be written.
+    pub async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.news.send(Note::Flush(done)).is_ok() {
+            let _ = flushed.await;
+        }
     }
 
     /// Events after that id, or from now on.
@@ -272,6 +291,37 @@ impl Events {
     #[must_use]
     pub fn written(&self) -> watch::Receiver<()> {
         self.written.subscribe()
+    }
+}
+
+/// What the task writes with.
+struct Writer {
+    store: Store,
+    keep: u64,
+    hooks: Arc<[Filter]>,
+    written: watch::Sender<()>,
+    metrics: Arc<Metrics>,
+}
+
+impl Writer {
+    async fn write(&self, happened: Vec<(u64, Event)>) {
+        let (count, keep, hooks) = (happened.len() as u64, self.keep, self.hooks.clone());
+        let kept = self
+            .store
+            .write(move |changes| outbox::keep(changes, &happened, keep, &hooks));
+        match kept.await {
+            Ok(buried) => {
+                self.metrics.events_total.add(count);
+                self.metrics.webhook_dead_total.add(buried);
+                self.written.send_replace(());
+            }
+            Err(error) => {
+                self.metrics.events_lost_total.add(count);
+                if let Some(left_out) = NOT_KEPT.admit(Instant::now()) {
+                    tracing::error!(%error, count, left_out, "events are lost");
+                }
+            }
+        }
     }
 }
 

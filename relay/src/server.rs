@@ -34,6 +34,7 @@ pub struct Server {
     cometql: Option<SocketAddr>,
     signal: signal::Handle,
     comet: comet::Handle,
+    events: Events,
     media: Arc<dyn MediaPlane>,
     stop_accepting: watch::Sender<bool>,
 }
@@ -145,7 +146,7 @@ impl Server {
             store,
             auth,
             backend,
-            events,
+            events: events.clone(),
             bell,
             comet: comet.clone(),
             sockets: peers(),
@@ -178,6 +179,7 @@ impl Server {
             cometql,
             signal,
             comet,
+            events,
             media,
             stop_accepting,
         })
@@ -219,10 +221,13 @@ impl Server {
     /// Ends what calls there are, closes every socket and stops the workers.
     pub async fn stop(self) {
         let _ = self.stop_accepting.send(true);
-        self.comet.stop().await;
         self.signal.stop().await;
         // the sockets' tasks need a moment to write their goodbyes
         tokio::time::sleep(Duration::from_millis(200)).await;
+        // after calls have ended with their reasons: pages have one socket for both
+        self.comet.stop().await;
+        // the last calls' endings, too, are to reach the clinic some day
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.events.flush()).await;
         let media = self.media;
         let _ = tokio::task::spawn_blocking(move || media.stop()).await;
     }

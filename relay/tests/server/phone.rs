@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use clinicall_relay::{config::Config, server::Server};
 use clinicall_sip::{
-    Agent, Headers, Millis, Output, Time, Uri,
+    Agent, Headers, Millis, Output, Status, Time, Uri,
     agent::{self, CallId, Event, Flow, Invite, Registering, Transport},
     digest::{Credentials, Secret},
     message::Request,
@@ -174,6 +174,13 @@ impl Phone {
             Event::Incoming { call, invite, .. } => (call, invite),
             _ => unreachable!("just matched"),
         }
+    }
+
+    pub fn ring(&mut self, call: CallId) {
+        let (now, ringing) = (self.now(), Status(180));
+        self.agent
+            .progress(now, call, ringing, None, Headers::new())
+            .unwrap();
     }
 
     pub fn accept(&mut self, call: CallId, invite: &Request) {

@@ -48,7 +48,7 @@ impl Request {
     }
     pub fn user(&self) -> String {
         let record: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
-        record["user"].as_str().unwrap().to_owned()
+        record["user"].as_str().unwrap_or("").to_owned()
     }
 }
 
