@@ -439,7 +439,7 @@ impl Answer {
     }
 
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.headers.push(name, value);
         self
     }
