@@ -4,9 +4,12 @@
 //! [`Bandwidth::speech`]. `b=AS` and `b=TIAS` are both written, TIAS last: Chromium takes the last
 //! line it understands, Firefox reads TIAS, phones and PBXs read AS.
 
-use clinicall_sip::sdp::{
-    Sdp,
-    edit::{OpusParameters, set_bandwidth, set_opus_parameters},
+use clinicall_sip::{
+    header::grammar::number,
+    sdp::{
+        Sdp,
+        edit::{OpusParameters, set_bandwidth, set_opus_parameters},
+    },
 };
 
 /// The most each medium may take, each way, in kbit/s at IP level. `None`: no limit of ours.
@@ -118,8 +121,8 @@ impl Bandwidth {
     pub(crate) fn read(text: &str) -> Self {
         let value = |name: &str| {
             let mut parts = text.split(';').filter_map(|part| part.split_once('='));
-            let (_, value) = parts.find(|(key, _)| key.trim() == name)?;
-            value.trim().parse().ok()
+            let (_, value) = parts.find(|(key, _)| key.trim_ascii() == name)?;
+            number(value.trim_ascii())
         };
         Self {
             audio: value("audio"),

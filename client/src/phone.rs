@@ -140,7 +140,10 @@ impl Phone {
     }
 
     pub fn accept(&mut self, now: Time, id: CallId, wants: Wants) -> Result<(), Error> {
-        self.with(now, id, |call, desk| call.accept(desk, wants))
+        let (call, mut desk) = self.call_of(now, id)?;
+        let done = call.accept(&mut desk, wants);
+        self.settle(now);
+        done
     }
 
     /// Declines an incoming call with 603, or any final status from 300 up.
@@ -151,15 +154,18 @@ impl Phone {
                 "A call is declined with a status from 300 to 699.",
             ));
         }
-        self.with(now, id, |call, desk| call.reject(desk, Status(status)))
+        let (call, mut desk) = self.call_of(now, id)?;
+        let done = call.reject(&mut desk, Status(status));
+        self.settle(now);
+        done
     }
 
     /// Ends the call whatever its state. Of a call that is over already: nothing.
     pub fn hangup(&mut self, now: Time, id: CallId) {
-        let _ = self.with(now, id, |call, desk| {
-            call.hang_up(desk);
-            Ok(())
-        });
+        if let Ok((call, mut desk)) = self.call_of(now, id) {
+            call.hang_up(&mut desk);
+            self.settle(now);
+        }
     }
 
     /// `None` leaves a medium as it is.
@@ -170,15 +176,15 @@ impl Phone {
         audio: Option<bool>,
         video: Option<bool>,
     ) -> Result<(), Error> {
-        self.with(now, id, |call, desk| {
-            let was = call.muted;
-            let muted = Muted {
-                audio: audio.unwrap_or(was.audio),
-                video: video.unwrap_or(was.video),
-            };
-            call.mute(desk, muted);
-            Ok(())
-        })
+        let (call, mut desk) = self.call_of(now, id)?;
+        let was = call.muted;
+        let muted = Muted {
+            audio: audio.unwrap_or(was.audio),
+            video: video.unwrap_or(was.video),
+        };
+        call.mute(&mut desk, muted);
+        self.settle(now);
+        Ok(())
     }
 
     /// Whether a call may come in during another; if not (as it is at first), it is answered 486.
@@ -280,10 +286,9 @@ impl Phone {
                 }
             }
             Input::Peer { call, news } => {
-                let _ = self.with(now, call, |call, desk| {
-                    call.peer_news(desk, news);
-                    Ok(())
-                });
+                if let Ok((call, mut desk)) = self.call_of(now, call) {
+                    call.peer_news(&mut desk, news);
+                }
             }
             Input::Tick => self.tick(now),
         }
@@ -427,30 +432,17 @@ impl Phone {
         use agent::Event as Sip;
         match event {
             Sip::Incoming { call, invite, .. } => self.incoming(now, call, &invite),
-            Sip::Progress {
-                call,
-                status,
-                answer,
-                ..
-            } => {
-                self.on_leg(now, call, |call, desk| {
-                    call.progressed(desk, status, answer)
-                });
-            }
-            Sip::Established { call, answer } => {
-                self.on_leg(now, call, |call, desk| call.established(desk, answer));
-            }
-            Sip::EarlyAnswer { call, answer } => {
-                self.on_leg(now, call, |call, desk| call.early_answer(desk, answer));
-            }
-            Sip::Change { call: leg, offer } => {
-                self.on_leg(now, leg, |call, desk| call.change(desk, leg, offer));
-            }
-            Sip::Changed { call, result } => {
-                self.on_leg(now, call, |call, desk| call.changed(desk, result));
-            }
-            Sip::Ended { call, ending } => {
-                self.on_leg(now, call, |call, desk| call.over(desk, ending.into()));
+            Sip::Progress { call, .. }
+            | Sip::Established { call, .. }
+            | Sip::EarlyAnswer { call, .. }
+            | Sip::Change { call, .. }
+            | Sip::Changed { call, .. }
+            | Sip::Ended { call, .. } => {
+                let (calls, mut desk) = self.desk(now);
+                // a call we ended is forgotten before its last messages are through
+                if let Some(of) = calls.iter_mut().find(|of| of.leg() == Some(call)) {
+                    of.hear(&mut desk, call, event);
+                }
             }
             Sip::Within {
                 call,
@@ -458,9 +450,10 @@ impl Phone {
                 request,
             } => {
                 if request.headers.get("Content-Type") == Some(call::LIMITS) {
-                    self.on_leg(now, call, |call, desk| {
-                        call.limited_by_peer(desk, &request.body);
-                    });
+                    let (calls, mut desk) = self.desk(now);
+                    if let Some(of) = calls.iter_mut().find(|of| of.leg() == Some(call)) {
+                        of.limited_by_peer(&mut desk, &request.body);
+                    }
                 }
                 self.answer_request(now, pending, &request);
             }
@@ -628,32 +621,11 @@ impl Phone {
         (&mut self.calls, desk)
     }
 
-    fn with(
-        &mut self,
-        now: Time,
-        id: CallId,
-        act: impl FnOnce(&mut Call, &mut Desk<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let (calls, mut desk) = self.desk(now);
-        let call = calls
-            .iter_mut()
-            .find(|call| call.id == id)
-            .ok_or_else(|| Error::of(Cause::WrongState))?;
-        let result = act(call, &mut desk);
-        self.settle(now);
-        result
-    }
-
-    fn on_leg(
-        &mut self,
-        now: Time,
-        leg: agent::CallId,
-        act: impl FnOnce(&mut Call, &mut Desk<'_>),
-    ) {
-        let (calls, mut desk) = self.desk(now);
-        // a call we ended is forgotten before its last messages are through
-        if let Some(call) = calls.iter_mut().find(|call| call.leg() == Some(leg)) {
-            act(call, &mut desk);
+    fn call_of(&mut self, now: Time, id: CallId) -> Result<(&mut Call, Desk<'_>), Error> {
+        let (calls, desk) = self.desk(now);
+        match calls.iter_mut().find(|call| call.id == id) {
+            Some(call) => Ok((call, desk)),
+            None => Err(Error::of(Cause::WrongState)),
         }
     }
 }

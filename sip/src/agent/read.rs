@@ -80,7 +80,7 @@ pub(super) fn seq(headers: &Headers) -> Option<u32> {
 /// Via: its sent-by and branch.
 pub(super) fn via(value: &str) -> Option<(&str, &str)> {
     let (head, _) = split(value);
-    let sent_by = head.rsplit([' ', '\t']).next()?;
+    let sent_by = grammar::last_word(head);
     let branch = param(value, "branch").unwrap_or("");
     (!sent_by.is_empty()).then_some((sent_by, branch))
 }

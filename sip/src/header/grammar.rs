@@ -44,6 +44,13 @@ pub fn split_word(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
+/// What follows the last white space.
+#[must_use]
+pub fn last_word(text: &str) -> &str {
+    let space = text.bytes().rposition(|byte| matches!(byte, b' ' | b'\t'));
+    &text[space.map_or(0, |at| at + 1)..]
+}
+
 /// The text without these two around it, each taken off where it stands.
 #[must_use]
 pub fn bare(text: &str, open: char, close: char) -> &str {

@@ -4,7 +4,7 @@ use super::{BadMessage, Headers, Message, Method, Request, Response, Status};
 use crate::{
     header::{
         CSeq, Via,
-        grammar::{is_token, is_token_byte, number},
+        grammar::{is_token, is_token_byte, last_word, number},
         is_name_addr,
     },
     uri::Uri,
@@ -109,7 +109,7 @@ fn response(text: String, start_line: usize, body: &[u8]) -> Result<Message, Bad
 
 fn request(text: String, start_line: usize, body: &[u8]) -> Result<Message, BadMessage> {
     let line = &text[..start_line];
-    let version = line.trim_ascii_end().rsplit(' ').next().unwrap_or("");
+    let version = last_word(line.trim_ascii_end());
     let (Some(method), true) = (method_named(line), starts_with_sip(version)) else {
         return Err(drop("not a SIP message"));
     };

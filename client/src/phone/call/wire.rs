@@ -9,7 +9,22 @@ use super::{super::PeerCommand, Call, Desk, Draft, Event, Exchange, Reply, Stage
 use crate::reason::{Cause, Reason};
 
 impl Call {
-    pub fn progressed(&mut self, desk: &mut Desk<'_>, status: Status, answer: Option<String>) {
+    /// What became of the agent's side of this call.
+    pub fn hear(&mut self, desk: &mut Desk<'_>, leg: agent::CallId, event: agent::Event) {
+        use agent::Event as Sip;
+        match event {
+            Sip::Progress { status, answer, .. } => self.progressed(desk, status, answer),
+            Sip::Established { answer, .. } => self.established(desk, answer),
+            // an answer to an offer in our provisional response
+            Sip::EarlyAnswer { answer, .. } => self.remote_answer(desk, answer),
+            Sip::Change { offer, .. } => self.change(desk, leg, offer),
+            Sip::Changed { result, .. } => self.changed(desk, result),
+            Sip::Ended { ending, .. } => self.over(desk, ending.into()),
+            _ => {}
+        }
+    }
+
+    fn progressed(&mut self, desk: &mut Desk<'_>, status: Status, answer: Option<String>) {
         let Stage::Calling { rung, .. } = &mut self.stage else {
             return;
         };
@@ -22,7 +37,7 @@ impl Call {
         }
     }
 
-    pub fn established(&mut self, desk: &mut Desk<'_>, answer: Option<String>) {
+    fn established(&mut self, desk: &mut Desk<'_>, answer: Option<String>) {
         let calling = matches!(self.stage, Stage::Calling { .. });
         let (Stage::Calling { leg, .. } | Stage::Answering { leg, .. }) = self.stage else {
             return;
@@ -49,12 +64,7 @@ impl Call {
         }
     }
 
-    /// An answer to an offer in our provisional response.
-    pub fn early_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
-        self.remote_answer(desk, answer);
-    }
-
-    pub fn change(&mut self, desk: &mut Desk<'_>, leg: agent::CallId, offer: Option<String>) {
+    fn change(&mut self, desk: &mut Desk<'_>, leg: agent::CallId, offer: Option<String>) {
         if let Stage::Talking {
             exchange: exchange @ Exchange::Quiet,
             ..
@@ -71,7 +81,7 @@ impl Call {
         let _ = desk.agent.refuse_change(desk.now, leg, Status(491));
     }
 
-    pub fn changed(&mut self, desk: &mut Desk<'_>, result: Result<Option<String>, Status>) {
+    fn changed(&mut self, desk: &mut Desk<'_>, result: Result<Option<String>, Status>) {
         let Stage::Talking { exchange, .. } = &mut self.stage else {
             return;
         };
