@@ -47,6 +47,8 @@ pub struct Plan<'a> {
     /// Media over UDP as well as over TCP.
     pub udp: bool,
     pub ring_timeout_seconds: u64,
+    /// Further sections of the configuration.
+    pub more: String,
     /// Run inside this network.
     pub net: Option<&'a Net>,
     /// Where everybody comes to, pages and media alike. When not given, pages are on loopback and media where
@@ -64,6 +66,7 @@ impl<'a> Plan<'a> {
             pages,
             udp: true,
             ring_timeout_seconds: 60,
+            more: String::new(),
             net: None,
             address: None,
             binary: None,
@@ -103,7 +106,7 @@ impl<'a> Plan<'a> {
         for user in &self.users {
             config += &format!("[[user]]\nid = {user:?}\npassword = {PASSWORD:?}\n");
         }
-        config
+        config + &self.more
     }
 }
 

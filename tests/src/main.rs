@@ -13,7 +13,7 @@ cargo xtask COMMAND
   test [FILTER]         run everything, or the stories and tests whose names contain FILTER
                         (`visit`: the browser and peer stories)
   pkg                   build the npm package's code into pkg/dist
-  bench NAME [--json]   measure: lowband, media, setup or size; with --json the last line is one object
+  bench NAME [--json]   measure: comet, lowband, media, setup or size; with --json the last line is one object
   page                  build the demo page into www/dist";
 
 fn main() -> ExitCode {

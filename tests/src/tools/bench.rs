@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME [--json]`: figures beside a peer or a limit, taken in the same run.
 
+mod comet;
 mod lowband;
 mod media;
 mod setup;
@@ -11,7 +12,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 /// What can be measured.
-pub const NAMES: [&str; 4] = ["lowband", "media", "setup", "size"];
+pub const NAMES: [&str; 5] = ["comet", "lowband", "media", "setup", "size"];
 
 /// Measures, shows a table on standard error, and with `json` one object as the last line of
 /// standard output.
@@ -19,6 +20,7 @@ pub fn run(name: &str, json: bool) -> Result<()> {
     let rows = match name {
         "media" => return media::run_example(json),
         "lowband" => lowband::rows()?,
+        "comet" => comet::rows()?,
         "setup" => setup::rows()?,
         "size" => size::rows()?,
         _ => bail!("no bench `{name}`; there are {}", NAMES.join(", ")),
