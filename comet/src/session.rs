@@ -204,7 +204,8 @@ impl Session {
                 });
             } else if let Some(pipes) = raw("pipes") {
                 let number = |raw: &str| raw.parse().ok();
-                self.missed += raw("missed").and_then(number).unwrap_or(0);
+                let missed = raw("missed").and_then(number).unwrap_or(0);
+                self.missed = self.missed.saturating_add(missed);
                 self.listening(id, pipes, raw("gaps"), raw("refused"));
             } else if let Some(asked) = self.pending.iter().position(|(asked, _)| *asked == id) {
                 let asked = self.pending.remove(asked);

@@ -8,7 +8,8 @@ use super::{page, pkg, say, setup};
 use crate::repo::{self, cargo, run};
 
 /// Crates tested natively: all but the stories.
-const NATIVE: [&str; 4] = [
+const NATIVE: [&str; 5] = [
+    "clinicall-comet",
     "clinicall-sip",
     "clinicall-client",
     "clinicall-relay",
