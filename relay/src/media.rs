@@ -347,6 +347,13 @@ impl Media {
             .tell(Command::Limit(member, limits));
     }
 
+    /// The member asks by signalling (RFC 5168) for a picture its decoder can begin with.
+    pub fn request_key_frame(&self, member: MemberId) {
+        self.shared
+            .worker(member.0)
+            .tell(Command::KeyFrame(member));
+    }
+
     pub fn leave(&self, member: MemberId) {
         if lock(&self.shared.members).remove(&member).is_some() {
             let worker = self.shared.worker(member.0);

@@ -119,6 +119,15 @@ impl Room {
         }
     }
 
+    /// The member cannot show what it gets, and says so by signalling (RFC 5168), not by RTCP.
+    pub fn request_key_frame(&mut self, member: MemberId, now: u64) {
+        if let Some(at) = self.find(member)
+            && self.want_keyframe(at).is_some()
+        {
+            self.wake.0 = self.wake.0.min(now);
+        }
+    }
+
     pub fn leave(&mut self, member: MemberId, now: u64) {
         if let Some(at) = self.find(member) {
             self.members.remove(at);
@@ -403,24 +412,24 @@ impl Room {
     }
 
     fn keyframe_wanted(&mut self, now: u64, at: usize, media: u32, sink: &mut impl Sink) {
-        let member = &mut self.members[at];
-        if member.slot_kind(media) != Some(Kind::Video) {
-            return;
+        if self.members[at].slot_kind(media) == Some(Kind::Video)
+            && let Some(source) = self.want_keyframe(at)
+        {
+            self.attend(now, source, sink);
         }
+    }
+
+    /// Notes that a member cannot show what is in its video slot; whose picture that is.
+    fn want_keyframe(&mut self, at: usize) -> Option<usize> {
+        let member = &mut self.members[at];
         member.stats.keyframes_wanted += 1;
         let slot = member.lane(Kind::Video).slot.as_ref();
-        let Some(source) = slot
+        let source = slot
             .and_then(|slot| slot.source)
-            .and_then(|source| self.find(source))
-        else {
-            return;
-        };
-        self.members[source]
-            .lane_mut(Kind::Video)
-            .source
-            .wish
-            .want();
-        self.attend(now, source, sink);
+            .and_then(|source| self.find(source))?;
+        let lane = self.members[source].lane_mut(Kind::Video);
+        lane.source.wish.want();
+        Some(source)
     }
 
     /// What a member was sent lately; while its picture is paused, what it would be sent of one.

@@ -67,6 +67,7 @@ pub enum Command {
         video: bool,
     },
     Limit(MemberId, Limits),
+    KeyFrame(MemberId),
     Leave(MemberId),
     /// A connection and what was read from it so far.
     Adopt {

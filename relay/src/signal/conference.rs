@@ -19,7 +19,13 @@ use clinicall_sip::{
 use room::Room;
 pub use room::{MemberView, Mute};
 
-use super::{ALLOW, CallView, Settings, focus::Desk};
+use super::{
+    ALLOW, CallView, Settings,
+    focus::{
+        Desk,
+        change::{Control, media_control},
+    },
+};
 use crate::{backend::Invitation, media::MemberId};
 
 /// Every room of the clinic's that somebody is in or rung into.
@@ -90,8 +96,16 @@ impl Conferences {
             Event::Ended { call, ending } => self.ended(desk, call, &ending),
             Event::Change { call, offer } => self.change(desk, call, offer.as_deref()),
             Event::Within {
-                pending, request, ..
+                call,
+                pending,
+                request,
             } => {
+                let leg = self
+                    .room_of(call)
+                    .and_then(|room| room.legs().find(|leg| leg.call == call));
+                if let (Some(Control::KeyFrame), Some(leg)) = (media_control(&request), leg) {
+                    desk.media.request_key_frame(leg.member);
+                }
                 // what members say to each other goes over comet
                 let (status, allow) = match request.method {
                     Method::Info => (Status(200), false),

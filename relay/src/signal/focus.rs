@@ -5,7 +5,7 @@
 //! first to accept wins; only then does the media plane admit anybody, so nothing is heard before
 //! the 200. What ends a call, and with which words, is in `ending`.
 
-mod change;
+pub(super) mod change;
 mod crossed;
 pub(super) mod ending;
 pub(super) mod fork;

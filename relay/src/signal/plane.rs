@@ -16,6 +16,7 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn admit(&self, member: MemberId);
     fn mute(&self, member: MemberId, audio: bool, video: bool);
     fn limit(&self, member: MemberId, limits: Limits);
+    fn request_key_frame(&self, member: MemberId);
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
@@ -42,6 +43,7 @@ forward! {
     admit(member: MemberId) -> ();
     mute(member: MemberId, audio: bool, video: bool) -> ();
     limit(member: MemberId, limits: Limits) -> ();
+    request_key_frame(member: MemberId) -> ();
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();

@@ -132,6 +132,31 @@ fn the_doctor_sees_the_patient_from_the_first_keyframe() {
 }
 
 #[test]
+fn a_phone_that_asks_by_sip_gets_a_keyframe_like_one_that_asks_by_rtcp() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    clinic.shows(PATIENT, true);
+    clinic.run(2_000);
+    let plis = |clinic: &mut Clinic| {
+        let told = clinic.told(PATIENT);
+        told.iter()
+            .filter(|told| matches!(told, Told::Pli { .. }))
+            .count()
+    };
+    plis(&mut clinic);
+    clinic.shows(PATIENT, false);
+    clinic.run(100);
+    assert_eq!(plis(&mut clinic), 0);
+    let now = clinic.now;
+    clinic.room.request_key_frame(DOCTOR, now);
+    // nobody shows the patient anything: nothing to ask for
+    clinic.room.request_key_frame(PATIENT, now);
+    clinic.shows(PATIENT, false);
+    clinic.run(100);
+    assert_eq!(plis(&mut clinic), 1);
+    assert!(!clinic.told(DOCTOR).iter().any(|told| matches!(told, Told::Pli { .. })));
+}
+
+#[test]
 fn who_left_is_neither_heard_nor_sent_anything() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
     clinic.speaks(PATIENT, LOUD, b"hello");

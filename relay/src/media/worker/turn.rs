@@ -393,6 +393,15 @@ impl Worker {
                     }
                     self.schedule(room);
                 }
+                Command::KeyFrame(member) => {
+                    let room = self.members.by_id(member).map(|(_, member)| member.room);
+                    if let Some(room) = room
+                        && let Some(seat) = self.rooms.get_mut(&room.0)
+                    {
+                        seat.room.request_key_frame(member, now);
+                        self.schedule(room);
+                    }
+                }
                 Command::Leave(member) => {
                     if let Some(slot) = self.members.slot(member) {
                         self.leave(slot, now);

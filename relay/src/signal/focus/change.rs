@@ -37,6 +37,31 @@ fn limits(body: &[u8]) -> Limits {
     }
 }
 
+/// What an INFO of RFC 5168 asks of the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::signal) enum Control {
+    /// `picture_fast_update`. Browsers ask by RTCP; desk phones and PBXs may ask like this.
+    KeyFrame,
+    Other,
+}
+
+/// `None`: the request is none of RFC 5168.
+pub(in crate::signal) fn media_control(request: &Request) -> Option<Control> {
+    const KIND: &[u8] = b"application/media_control+xml";
+    const UPDATE: &[u8] = b"picture_fast_update";
+    let kind = request.headers.get("Content-Type")?.as_bytes();
+    if !kind.get(..KIND.len())?.eq_ignore_ascii_case(KIND) {
+        return None;
+    }
+    let body = &request.body[..request.body.len().min(MAX_BODY)];
+    let update = body.windows(UPDATE.len()).any(|words| words == UPDATE);
+    Some(if update {
+        Control::KeyFrame
+    } else {
+        Control::Other
+    })
+}
+
 impl Focus {
     /// A re-INVITE or UPDATE: the media plane has the answer.
     pub(super) fn change(&mut self, desk: &mut Desk<'_>, call: CallId, offer: Option<&str>) {
@@ -115,12 +140,15 @@ impl Focus {
             headers.push("Allow", ALLOW);
             return Err((Status(405), headers));
         }
-        // asks for a key frame (RFC 5168); browsers do that by RTCP, and so do we
-        let kind = request.headers.get("Content-Type").unwrap_or("");
-        if kind
-            .to_ascii_lowercase()
-            .starts_with("application/media_control+xml")
-        {
+        if let Some(control) = media_control(request) {
+            let leg = self
+                .legs
+                .get(&call)
+                .and_then(|key| self.rooms.get(key))
+                .and_then(|room| room.legs().find(|leg| leg.call == call));
+            if let (Control::KeyFrame, Some(leg)) = (control, leg) {
+                desk.media.request_key_frame(leg.member);
+            }
             return Err(plain(200));
         }
         if request.body.len() > MAX_BODY {
@@ -128,7 +156,8 @@ impl Focus {
         }
         let key = *self.legs.get(&call).ok_or_else(|| plain(481))?;
         let room = self.rooms.get_mut(&key).ok_or_else(|| plain(481))?;
-        if kind == BANDWIDTH {
+        let kind = request.headers.get("Content-Type").unwrap_or("");
+        if kind.eq_ignore_ascii_case(BANDWIDTH) {
             let leg = room.legs().find(|leg| leg.call == call);
             if let Some(member) = leg.map(|leg| leg.member) {
                 desk.media.limit(member, limits(&request.body));

@@ -320,12 +320,15 @@ fn a_digit_and_a_line_of_chat_reach_the_other_side() {
 }
 
 #[test]
-fn a_request_for_a_key_frame_stays_with_the_relay() {
+fn a_request_for_a_key_frame_is_the_relays_to_fulfil() {
     let (mut clinic, patient, doctor) = Clinic::open();
     let call = clinic.talk(patient, doctor);
     let mut headers = Headers::new();
     headers.push("Content-Type", "application/media_control+xml");
-    let body = b"<media_control/>".to_vec();
+    // RFC 5168 section 7.1
+    let body = b"<media_control><vc_primitive><to_encoder><picture_fast_update/>\
+        </to_encoder></vc_primitive></media_control>"
+        .to_vec();
     let now = clinic.now;
     clinic.phones[patient]
         .agent
@@ -334,4 +337,7 @@ fn a_request_for_a_key_frame_stays_with_the_relay() {
     clinic.run_for(Millis(500));
     assert_eq!(clinic.seen(patient), ["replied 200"]);
     assert!(clinic.seen(doctor).is_empty());
+    let asked = clinic.plane.look().key_frames.clone();
+    let caller = *clinic.plane.members().first().unwrap();
+    assert_eq!(asked, [caller], "whose picture is to begin anew for");
 }

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub admitted: BTreeSet<MemberId>,
     pub answered: BTreeSet<MemberId>,
     pub muted: BTreeMap<MemberId, (bool, bool)>,
+    /// Who asked for a key frame, in order.
+    pub key_frames: Vec<MemberId>,
     pub offered: Vec<Wants>,
     pub renegotiated: usize,
     pub limits: BTreeMap<MemberId, Limits>,
@@ -115,6 +117,10 @@ impl MediaPlane for Plane {
 
     fn limit(&self, member: MemberId, limits: Limits) {
         self.look().limits.insert(member, limits);
+    }
+
+    fn request_key_frame(&self, member: MemberId) {
+        self.look().key_frames.push(member);
     }
 
     fn leave(&self, member: MemberId) {
