@@ -120,12 +120,12 @@ pub fn client(config: &Config, peer: Peer, headers: &HeaderMap) -> Client {
 
 async fn health(State(app): State<App>) -> Response {
     let media = app.media.clone();
-    let media = tokio::task::spawn_blocking(move || media.metrics().len());
+    let media = tokio::task::spawn_blocking(move || media.is_alive(HEALTH_DEADLINE));
     let (signal, media) = tokio::join!(
         tokio::time::timeout(HEALTH_DEADLINE, app.signal.ping()),
-        tokio::time::timeout(HEALTH_DEADLINE, media),
+        media,
     );
-    let (signal, media) = (matches!(signal, Ok(true)), matches!(media, Ok(Ok(_))));
+    let (signal, media) = (matches!(signal, Ok(true)), matches!(media, Ok(true)));
     let status = match signal && media {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

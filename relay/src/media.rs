@@ -45,6 +45,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
+    time::{Duration, Instant},
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -127,6 +128,8 @@ struct Handle {
     waker: Arc<Waker>,
     /// Members and rooms placed there.
     load: AtomicUsize,
+    /// Its UDP port.
+    port: u16,
     surface: Surface,
     published: Arc<Published>,
 }
@@ -172,16 +175,18 @@ impl Media {
             let (commands, orders) = mpsc::channel();
             let waker = Arc::new(Waker::new()?);
             let published = Arc::new(Published::default());
+            let bound = outbox.local_addr()?.port();
             let surface = Surface {
                 fingerprint: identity.fingerprint.clone(),
                 addresses: addresses.clone(),
-                udp_port: config.udp.then_some(outbox.local_addr()?.port()),
+                udp_port: config.udp.then_some(bound),
                 tcp_port: config.tcp_port,
             };
             workers.push(Handle {
                 commands,
                 waker: waker.clone(),
                 load: AtomicUsize::new(0),
+                port: bound,
                 surface,
                 published: published.clone(),
             });
@@ -349,9 +354,7 @@ impl Media {
 
     /// The member asks by signalling (RFC 5168) for a picture its decoder can begin with.
     pub fn request_key_frame(&self, member: MemberId) {
-        self.shared
-            .worker(member.0)
-            .tell(Command::KeyFrame(member));
+        self.shared.worker(member.0).tell(Command::KeyFrame(member));
     }
 
     pub fn leave(&self, member: MemberId) {
@@ -399,6 +402,19 @@ impl Media {
         sum.rows()
     }
 
+    /// The UDP port of each worker; what the system chose where 0 was asked for.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        let workers = self.shared.workers.iter();
+        workers.map(|worker| worker.port).collect()
+    }
+
+    /// Whether every worker takes its turn `within` this time. Waits that long when one does not.
+    #[must_use]
+    pub fn is_alive(&self, within: Duration) -> bool {
+        all_answer(&self.shared.workers, within)
+    }
+
     /// Stops the workers and waits for them.
     pub fn stop(&self) {
         for worker in &self.shared.workers {
@@ -410,6 +426,17 @@ impl Media {
             }
         }
     }
+}
+
+fn all_answer(workers: &[Handle], within: Duration) -> bool {
+    let end = Instant::now() + within;
+    let (answer, answers) = mpsc::channel();
+    for worker in workers {
+        worker.tell(Command::Answer(answer.clone()));
+    }
+    drop(answer);
+    let left = || end.saturating_duration_since(Instant::now());
+    workers.iter().all(|_| answers.recv_timeout(left()).is_ok())
 }
 
 /// The worker's number stands above the counter in every id.
@@ -501,4 +528,55 @@ impl Shared {
 /// A thread that panicked while holding the lock left nothing half-written that matters here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            bind: [127, 0, 0, 1].into(),
+            port: 0,
+            public: vec![[127, 0, 0, 1].into()],
+            tcp_port: None,
+            udp: true,
+            workers: 2,
+        }
+    }
+
+    #[test]
+    fn it_tells_the_ports_the_system_chose() {
+        let (media, _events) = Media::start(config()).unwrap();
+        let ports = media.ports();
+        assert_eq!(ports.len(), 2);
+        assert!(ports.iter().all(|port| *port != 0) && ports[0] != ports[1]);
+        media.stop();
+    }
+
+    #[test]
+    fn a_worker_that_takes_no_turn_is_noticed() {
+        let (media, _events) = Media::start(config()).unwrap();
+        assert!(media.is_alive(Duration::from_secs(20)));
+        let (commands, _never_read) = mpsc::channel();
+        let stuck = Handle {
+            commands,
+            waker: Arc::new(Waker::new().unwrap()),
+            load: AtomicUsize::new(0),
+            port: 0,
+            surface: Surface {
+                fingerprint: String::new(),
+                addresses: Vec::new(),
+                udp_port: None,
+                tcp_port: None,
+            },
+            published: Arc::default(),
+        };
+        assert!(!all_answer(&[stuck], Duration::from_millis(50)));
+        media.stop();
+        assert!(
+            !media.is_alive(Duration::from_secs(20)),
+            "gone is not alive"
+        );
+    }
 }

@@ -201,7 +201,8 @@ impl Server {
     #[must_use]
     pub fn listening(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        let media = SocketAddr::new(self.config.media.bind, self.config.media_port());
+        let port = self.media.ports().first().copied().unwrap_or(0);
+        let media = SocketAddr::new(self.config.media.bind, port);
         let cometql = self.cometql.map(|cometql| format!(" cometql={cometql}"));
         let cometql = cometql.unwrap_or_default();
         format!(

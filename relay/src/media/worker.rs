@@ -69,6 +69,8 @@ pub enum Command {
     Limit(MemberId, Limits),
     KeyFrame(MemberId),
     Leave(MemberId),
+    /// Says that the worker takes its turns.
+    Answer(mpsc::Sender<()>),
     /// A connection and what was read from it so far.
     Adopt {
         stream: TcpStream,

@@ -1,6 +1,6 @@
 //! What signalling asks of the media workers, as a trait: tests put a plane of paper here.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use clinicall_sip::sdp::Sdp;
 
@@ -20,6 +20,8 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
+    fn ports(&self) -> Vec<u16>;
+    fn is_alive(&self, within: Duration) -> bool;
     fn metrics(&self) -> Vec<(&'static str, &'static str, u64)>;
     fn stop(&self);
 }
@@ -47,6 +49,8 @@ forward! {
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();
+    ports() -> Vec<u16>;
+    is_alive(within: Duration) -> bool;
     metrics() -> Vec<(&'static str, &'static str, u64)>;
     stop() -> ();
 }

@@ -407,6 +407,8 @@ impl Worker {
                         self.leave(slot, now);
                     }
                 }
+                // who asked may have stopped waiting
+                Command::Answer(to) => drop(to.send(())),
                 Command::Adopt { stream, read } => self.adopt(stream, read, now),
                 Command::Stop => {
                     for slot in self.members.slots() {

@@ -138,6 +138,14 @@ impl MediaPlane for Plane {
 
     fn adopt(&self, _stream: std::net::TcpStream) {}
 
+    fn ports(&self) -> Vec<u16> {
+        Vec::new()
+    }
+
+    fn is_alive(&self, _within: std::time::Duration) -> bool {
+        true
+    }
+
     fn metrics(&self) -> Vec<(&'static str, &'static str, u64)> {
         Vec::new()
     }
