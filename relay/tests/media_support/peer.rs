@@ -48,6 +48,10 @@ pub struct Peer {
     pub keyframes_asked: usize,
     pub connected: bool,
     pub closed: bool,
+    /// Datagrams or frames that left.
+    pub sent: u64,
+    /// Packets of speech and picture among them, repairs and padding too.
+    pub spoken: usize,
     sequence: [u64; 2],
     talked: Instant,
     pending: Option<SdpPendingOffer>,
@@ -97,6 +101,8 @@ impl Peer {
             keyframes_asked: 0,
             connected: false,
             closed: false,
+            sent: 0,
+            spoken: 0,
             sequence: [1_000; 2],
             talked: Instant::now(),
             pending: None,
@@ -238,6 +244,10 @@ impl Peer {
     }
 
     fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
+        self.sent += 1;
+        if let [128..=191, second, ..] = datagram {
+            self.spoken += usize::from(!(192..224).contains(second));
+        }
         match &mut self.wire {
             Wire::Udp(socket) => drop(socket.send_to(datagram, to)),
             Wire::Tcp { stream, .. } => {

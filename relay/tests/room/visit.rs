@@ -153,7 +153,12 @@ fn a_phone_that_asks_by_sip_gets_a_keyframe_like_one_that_asks_by_rtcp() {
     clinic.shows(PATIENT, false);
     clinic.run(100);
     assert_eq!(plis(&mut clinic), 1);
-    assert!(!clinic.told(DOCTOR).iter().any(|told| matches!(told, Told::Pli { .. })));
+    assert!(
+        !clinic
+            .told(DOCTOR)
+            .iter()
+            .any(|told| matches!(told, Told::Pli { .. }))
+    );
 }
 
 #[test]
