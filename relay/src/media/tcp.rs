@@ -262,3 +262,101 @@ pub fn frame(bytes: &[u8], at: usize) -> Result<Option<(usize, usize)>, ()> {
     let end = at + 2 + len;
     Ok((end <= bytes.len()).then_some((at + 2, end)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Says things of `len` bytes over a connection, each with its kind and number in front.
+    struct Talk {
+        connections: Connections,
+        id: u32,
+        number: u32,
+    }
+
+    impl Talk {
+        /// False: it was dropped.
+        fn say(&mut self, kind: u8, len: usize) -> bool {
+            self.number += 1;
+            let (number, dropped) = (self.number, self.connections.dropped);
+            self.connections
+                .write(self.id, len, kind == b'v', |buffer| {
+                    buffer[0] = kind;
+                    buffer[1..5].copy_from_slice(&number.to_be_bytes());
+                    Some(len)
+                });
+            self.connections.flush(|_, _, _| {});
+            self.connections.dropped == dropped
+        }
+    }
+
+    #[test]
+    fn a_link_that_stalls_loses_pictures_first_then_speech_and_never_its_framing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut patient = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        let mut connections = Connections::default();
+        let id = connections.insert(ours, Vec::new(), 0).unwrap();
+        let (mut talk, mut kept) = (
+            Talk {
+                connections,
+                id,
+                number: 0,
+            },
+            Vec::new(),
+        );
+        // the patient reads nothing: first the kernel fills up, some megabytes, then we do
+        let mut say = |talk: &mut Talk, kind, len| {
+            let took = talk.say(kind, len);
+            if took {
+                kept.push((kind, talk.number));
+            }
+            took
+        };
+        let mut refused = 0;
+        while refused < 50 {
+            if say(&mut talk, b'v', 1_200) {
+                refused = 0;
+            } else {
+                // what is on its way between the two ends of the kernel settles
+                refused += 1;
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            assert!(talk.number < 100_000, "nothing is ever dropped");
+        }
+        for _ in 0..300 {
+            assert!(say(&mut talk, b'a', 100), "there is for speech");
+        }
+        while say(&mut talk, b'a', 100) {
+            assert!(talk.number < 100_000, "memory is bounded");
+        }
+        let connection = &talk.connections.all[&id];
+        assert!(connection.unsent.len() - connection.sent <= BACKLOG);
+
+        // now it reads, and gets all that was taken, whole and in order
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            patient.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        while !talk.connections.all[&id].unsent.is_empty() {
+            talk.connections.writable(id);
+            talk.connections.flush(|_, _, _| {});
+            std::thread::yield_now();
+        }
+        let connections = &mut talk.connections;
+        connections.finish(id);
+        assert_eq!(connections.next_over(), Some(id));
+        let bytes = reader.join().unwrap();
+        let (mut at, mut got) = (0, Vec::new());
+        while let Some((start, end)) = frame(&bytes, at).unwrap() {
+            let number = bytes[start + 1..start + 5].try_into().unwrap();
+            got.push((bytes[start], u32::from_be_bytes(number)));
+            at = end;
+        }
+        assert_eq!(at, bytes.len());
+        assert!(got == kept, "{} of {}", got.len(), kept.len());
+    }
+}
