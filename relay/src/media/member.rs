@@ -84,6 +84,11 @@ const fn at_ip_level(tias: u64) -> u64 {
     tias.saturating_mul(100) / 92
 }
 
+/// What encoders count of it: the inverse.
+const fn at_rtp_level(limit: u64) -> u64 {
+    limit.saturating_mul(92) / 100
+}
+
 /// Whether packets written under one are as they would be under the other.
 fn is_same_stream(old: &Track, new: &Track) -> bool {
     let stream = |track: &Track| {
@@ -116,8 +121,8 @@ pub struct Member {
     pub downlink: Downlink,
     /// The limits of its last description.
     described: Limits,
-    /// When RTCP came from it.
-    pub reports_at: u64,
+    /// When RTCP came from it; `None`: it has never sent any.
+    pub reports_at: Option<u64>,
     /// Of its transport-wide feedback: what came and was lost when it was last looked at.
     feedback: (u64, u64),
     pub stats: Stats,
@@ -174,7 +179,7 @@ impl Member {
             told: budget::Told::default(),
             downlink: Downlink::default(),
             described: Limits::default(),
-            reports_at: now,
+            reports_at: None,
             feedback: (0, 0),
             stats: Stats::default(),
         };
@@ -286,17 +291,15 @@ impl Member {
         let share = (lost * 256).checked_div(came + lost).unwrap_or(0).min(255) as u8;
         let slot = self.lane(Kind::Video).slot.as_ref();
         let shown = slot.is_some_and(|slot| slot.source.is_some() && !slot.is_waiting());
-        (
-            share,
-            shown && now.saturating_sub(self.reports_at) > UNHEARD,
-        )
+        let silent = self.reports_at.is_some_and(|then| now > then + UNHEARD);
+        (share, shown && silent)
     }
 
     /// What the member can take of a picture, bit/s.
     #[must_use]
     pub fn appetite(&self) -> Option<u64> {
         let lane = self.lane(Kind::Video);
-        let wish = self.downlink.appetite();
+        let wish = self.downlink.appetite().map(at_rtp_level);
         let limit = lane.slot.as_ref().and_then(|slot| slot.limiter.limit());
         let remb = Some(self.stats.remb).filter(|remb| *remb > 0);
         [wish, limit, remb].into_iter().flatten().min()

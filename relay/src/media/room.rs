@@ -191,7 +191,7 @@ impl Room {
     /// An authenticated RTCP packet, compound or reduced-size.
     pub fn rtcp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };
-        self.members[at].reports_at = now;
+        self.members[at].reports_at = Some(now);
         let mut nacks = MOST_NACKS;
         for item in items(packet) {
             match item {
@@ -444,7 +444,7 @@ impl Room {
             _ => {
                 let others = self.members.iter().filter(|other| other.id != member.id);
                 let rates = others.map(|other| other.lane(Kind::Video).source.meter.rate());
-                rates.min().unwrap_or(0)
+                rates.max().unwrap_or(0)
             }
         };
         let slots = member.lanes.iter().filter_map(|lane| lane.slot.as_ref());

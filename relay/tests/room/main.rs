@@ -5,6 +5,7 @@
 mod clinic;
 mod hostile;
 mod loss;
+mod narrow;
 mod repair;
 mod reports;
 mod switch;

@@ -162,6 +162,9 @@ pub struct Beginning {
     pub frame: Option<f64>,
 }
 
+/// Sentences of `onQuality`: the doctor's and the patient's.
+pub type Told = (Vec<String>, Vec<String>);
+
 /// What `getStats` says over a while, of one side.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
@@ -344,8 +347,8 @@ impl Visit<'_> {
         each.join("; ")
     }
 
-    /// The sentences that the pages were told about the link: the doctor's and the patient's.
-    pub fn told(&self) -> Result<(Vec<String>, Vec<String>)> {
+    /// What the pages were told about the link.
+    pub fn told(&self) -> Result<Told> {
         let code =
             "return stage.events.filter(({ what }) => what === 'quality').map(({ text }) => text)";
         Ok((

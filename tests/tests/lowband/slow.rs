@@ -9,7 +9,7 @@ use clinicall_tests::{
     browser::Kind::{self, Chromium, Firefox},
     link::{
         Link,
-        village::{Village, Visit, While},
+        village::{Told, Village, Visit, While},
     },
     story::Phone::Clinicall,
 };
@@ -28,12 +28,7 @@ fn slow_visit(
 }
 
 /// Rings over that link, lets the call settle, and looks on.
-fn watched(
-    visit: &Visit<'_>,
-    link: Link,
-    video: bool,
-    lasting: Duration,
-) -> Result<(While, (Vec<String>, Vec<String>))> {
+fn watched(visit: &Visit<'_>, link: Link, video: bool, lasting: Duration) -> Result<(While, Told)> {
     visit.patient.on(link);
     let beginning = visit.begin(video, 20 * SECOND)?;
     std::thread::sleep(3 * SECOND);
