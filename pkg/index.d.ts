@@ -40,7 +40,13 @@ export interface SipUser {
 export interface Connection {
   /** `wss://visits.example/sip`. */
   server: string;
-  password: string;
+  /** The user's password or key; give it or a `token`. */
+  password?: string;
+  /**
+   * A token (JWT) that your back end has signed for this user: its `sub` is `user`. It never goes
+   * into a URL. See "Add a visit to your clinic's site" in the README.
+   */
+  token?: string;
   /** The name the other side sees. */
   name?: string;
   /** The most that sound and picture may take, each way. Without it there is no limit: `"auto"`. */

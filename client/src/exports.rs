@@ -320,6 +320,7 @@ fn read_options(options: &JsValue) -> Result<Options, Error> {
         user: read_text(options, "user"),
         uri: read_text(options, "uri"),
         password: read_text(options, "password").unwrap_or_default(),
+        token: read_text(options, "token"),
         name: read_text(options, "name"),
         bandwidth: read_bandwidth(&read(options, "bandwidth"))?,
         via: match read_text(options, "via").as_deref() {

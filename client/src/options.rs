@@ -18,6 +18,8 @@ pub struct Options {
     /// `sip:1000@pbx.example` for FreeSWITCH, Asterisk, Kamailio.
     pub uri: Option<String>,
     pub password: String,
+    /// A token of the clinic's instead of a password (RFC 8898).
+    pub token: Option<String>,
     /// The name the other side sees.
     pub name: Option<String>,
     pub bandwidth: Bandwidth,
@@ -45,7 +47,9 @@ pub(crate) struct Account {
     /// Offer the relay's own subprotocol. Never to a foreign server: FreeSWITCH echoes the whole
     /// list, and the browser then gives the socket up.
     pub ours: bool,
-    pub credentials: Credentials,
+    /// Nobody's, with a token: it is shown once, at the login, and opens the connection.
+    pub credentials: Option<Credentials>,
+    pub token: Option<String>,
     pub name: Option<String>,
     pub bandwidth: Bandwidth,
 }
@@ -71,13 +75,19 @@ impl Account {
             (None, Some(uri)) => (parse(uri)?, false),
             _ => return Err(Error::bad_option("Give either `user` or `uri`.")),
         };
+        let token = given(&options.token);
+        // what goes into a header ends nowhere but at its end
+        if token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Error::bad_option("`token` is no token."));
+        }
         Ok(Self {
             server: server.to_owned(),
             transport: options.via.unwrap_or(transport),
-            credentials: Credentials {
+            credentials: token.is_none().then(|| Credentials {
                 user: aor.user.clone(),
                 secret: Secret::Password(options.password.clone()),
-            },
+            }),
+            token: token.map(str::to_owned),
             aor,
             ours,
             name: given(&options.name).map(str::to_owned),

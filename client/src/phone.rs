@@ -332,14 +332,18 @@ impl Phone {
         if let Some(registration) = self.registration {
             self.agent.reregister(now, registration, socket);
         } else {
+            let mut headers = Headers::new();
+            if let Some(token) = &self.account.token {
+                headers.push("Authorization", ["Bearer ", token.as_str()].concat());
+            }
             let what = Registering {
                 registrar: self.account.domain(),
                 aor: self.account.aor.clone(),
                 expires: Millis::from_secs(600),
                 instance: Some(self.instance.clone()),
                 reg_id: Some(1),
-                credentials: Some(self.account.credentials.clone()),
-                headers: Headers::new(),
+                credentials: self.account.credentials.clone(),
+                headers,
             };
             self.registration = Some(self.agent.register(now, socket, what));
         }

@@ -153,7 +153,7 @@ impl Call {
             from_name: desk.account.name.clone(),
             offer: Some(offer),
             headers: Headers::new(),
-            credentials: Some(desk.account.credentials.clone()),
+            credentials: desk.account.credentials.clone(),
         };
         let placed = desk
             .flow

@@ -2,6 +2,7 @@ use clinicall_sip::{Headers, Millis};
 
 use super::clinic::{BOTH, Clinic, OFFER, ours};
 use crate::{
+    options::Options,
     phone::{CallId, CallState, Input, PathState, PeerNews, State},
     reason::Cause,
 };
@@ -291,4 +292,27 @@ fn a_browser_that_refuses_ends_the_call_with_its_words() {
         clinic.ladder()
     );
     assert!(clinic.heard("page  -> BYE"));
+}
+
+#[test]
+fn a_page_with_a_token_shows_it_and_no_password() {
+    let options = Options {
+        token: Some("aaa.bbb.ccc".into()),
+        ..ours("")
+    };
+    let mut clinic = Clinic::before_login(&options, Some("clinicall.v1"));
+    clinic.run_for(Millis::from_secs(5));
+    // the relay of these tests knows passwords alone: it refuses once, and nothing is tried again
+    let shown = clinic
+        .log
+        .iter()
+        .filter(|line| line.contains("-> REGISTER"));
+    assert_eq!(shown.count(), 1, "{}", clinic.ladder());
+    for broken in ["a.b.c\r\nX-Evil: 1", "a b"] {
+        let options = Options {
+            token: Some(broken.into()),
+            ..ours("")
+        };
+        assert!(crate::options::Account::check(&options).is_err());
+    }
 }
