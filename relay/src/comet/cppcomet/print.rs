@@ -1,6 +1,10 @@
 //! Frames to the page: one JSON object each, its keys in alphabetical order.
 
-use clinicall_comet::{Body, Kind, Message, PRIVATE, json::write_string, wire::Seen};
+use clinicall_comet::{
+    Body, Kind, Message, PRIVATE,
+    json::{members, string, write_string},
+    wire::Seen,
+};
 
 use super::address::Refusal;
 
@@ -120,12 +124,33 @@ pub fn error(why: &str) -> String {
         .end()
 }
 
+/// Who came to a `track_` pipe or left it is told with a number for the user; our own wire has text.
+fn data(message: &Message) -> String {
+    let tracks = Kind::of(&message.pipe) == Kind::Track
+        && message.from.is_none()
+        && matches!(&*message.event, "subscription" | "unsubscription");
+    let told = tracks
+        .then(|| members(message.body.as_str()).ok())
+        .flatten();
+    let Some(told) = told else {
+        return body(&message.body);
+    };
+    let text = |name: &str| {
+        let value = told.iter().find(|(key, _)| key == name);
+        value.and_then(|(_, raw)| string(raw).ok())
+    };
+    Object::new()
+        .raw("user_id", &user(text("user_id").as_deref()))
+        .text("uuid", &text("uuid").unwrap_or_default())
+        .end()
+}
+
 #[must_use]
 pub fn message(message: &Message, origin: Origin<'_>) -> String {
     let private = &*message.pipe == PRIVATE;
     let kind = Kind::of(&message.pipe);
     let mut object = Object::new()
-        .raw("data", &body(&message.body))
+        .raw("data", &data(message))
         .text("event", &message.event);
     if origin != Origin::Live {
         object = object.raw("fromQueue", "true");
@@ -293,6 +318,29 @@ mod tests {
         assert_eq!(
             message(&said("user_status_2", "online"), Origin::Live),
             r#"{"data":"online","event":"said","pipe":"user_status_2"}"#
+        );
+    }
+
+    #[test]
+    fn who_comes_to_a_tracked_pipe_has_a_number() {
+        let came = |text: &str| {
+            let at = Position {
+                epoch: 9,
+                offset: 1,
+            };
+            let body = Body::guess(text.to_owned()).unwrap();
+            message(
+                &Message::new("track_room", at, "subscription", body, 0),
+                Origin::Live,
+            )
+        };
+        assert!(
+            came(r#"{"user_id":"41","uuid":"b"}"#)
+                .starts_with(r#"{"data":{"user_id":41,"uuid":"b"},"#)
+        );
+        assert!(
+            came(r#"{"user_id":null,"uuid":"b"}"#)
+                .starts_with(r#"{"data":{"user_id":0,"uuid":"b"},"#)
         );
     }
 
