@@ -25,6 +25,9 @@ use crate::{
 /// The password of everyone in a clinic of ours.
 pub const PASSWORD: &str = "a horse in the corridor";
 
+/// The password of every clinic's CometQL.
+pub const COMETQL_PASSWORD: &str = "CometQLPassword";
+
 /// The environment variable that names the relay's binary, so that it is not built again.
 pub const BINARY: &str = "CLINICALL_BINARY";
 
@@ -101,7 +104,9 @@ impl<'a> Plan<'a> {
             "domains = [\"127.0.0.1\", \"{address}\"]\n\
              [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
              [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
-             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
+             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n\
+             [comet]\nguests = true\n\
+             [cometql]\nlisten = \"{listen}:0\"\npassword = {COMETQL_PASSWORD:?}\n"
         );
         for user in &self.users {
             config += &format!("[[user]]\nid = {user:?}\npassword = {PASSWORD:?}\n");
@@ -115,6 +120,7 @@ impl<'a> Plan<'a> {
 pub struct Clinic {
     relay: Leashed,
     http: String,
+    cometql: String,
     log: Arc<Mutex<Vec<String>>>,
     /// Reads the relay's output to its end.
     ear: JoinHandle<()>,
@@ -159,17 +165,19 @@ impl Clinic {
         let (tell, told) = mpsc::channel();
         keep(errors, Arc::clone(&log), loud, |_| {});
         let ear = keep(output, Arc::clone(&log), loud, move |line| {
-            if let Some(http) = listening(line) {
-                let _ = tell.send(http);
+            if let Some(http) = listening(line, "http=") {
+                let cometql = listening(line, "cometql=").unwrap_or_default();
+                let _ = tell.send((http, cometql));
             }
         });
-        let http = told.recv_timeout(START).map_err(|_| {
+        let (http, cometql) = told.recv_timeout(START).map_err(|_| {
             let log = log.lock().map(|log| log.join("\n")).unwrap_or_default();
             anyhow!("the relay does not listen. It said:\n{log}")
         })?;
         Ok(Self {
             relay,
             http,
+            cometql,
             log,
             ear,
         })
@@ -185,6 +193,18 @@ impl Clinic {
     #[must_use]
     pub fn server(&self) -> String {
         format!("ws://{}/sip", self.http)
+    }
+
+    /// Host and port of its pages.
+    #[must_use]
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// Host and port of CometQL.
+    #[must_use]
+    pub fn cometql(&self) -> &str {
+        &self.cometql
     }
 
     /// What the relay has written so far.
@@ -218,13 +238,13 @@ fn own_address() -> IpAddr {
     routed.map_or(LOOPBACK, |address| address.ip())
 }
 
-/// Where a browser on this machine finds the pages, by the line `listening http=127.0.0.1:4711 media=...`.
-fn listening(line: &str) -> Option<String> {
+/// Where a program on this machine finds a port, by the line `listening http=127.0.0.1:4711 media=...`.
+fn listening(line: &str, port: &str) -> Option<String> {
     let rest = &line[line.find("listening ")?..];
-    let http = rest
+    let place = rest
         .split_whitespace()
-        .find_map(|word| word.strip_prefix("http="))?;
-    Some(http.replace("0.0.0.0:", "127.0.0.1:"))
+        .find_map(|word| word.strip_prefix(port))?;
+    Some(place.replace("0.0.0.0:", "127.0.0.1:"))
 }
 
 fn keep(
@@ -282,7 +302,8 @@ mod tests {
     #[test]
     fn the_relay_tells_where_it_listens() {
         let line = "listening http=127.0.0.1:40123 media=127.0.0.1:40200";
-        assert_eq!(listening(line).as_deref(), Some("127.0.0.1:40123"));
-        assert_eq!(listening("2026-11-22 INFO started"), None);
+        assert_eq!(listening(line, "http=").as_deref(), Some("127.0.0.1:40123"));
+        assert_eq!(listening(line, "cometql="), None);
+        assert_eq!(listening("2026-11-22 INFO started", "http="), None);
     }
 }

@@ -35,7 +35,32 @@ pub fn stories() -> Result<()> {
         ("ip", "iproute2"),
         ("iptables", "iptables"),
         ("unshare", "util-linux"),
-    ])
+        ("mariadb", "mariadb-client"),
+        ("php", "php-cli"),
+    ])?;
+    libraries()
+}
+
+/// Where Debian's own Python is; another may stand before it on the path.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// What PHP and Python need to speak the MySQL protocol.
+fn libraries() -> Result<()> {
+    let php = [
+        "-r",
+        "exit(extension_loaded('mysqli') && extension_loaded('pdo_mysql') ? 0 : 1);",
+    ];
+    let python = ["-c", "import pymysql"];
+    let wanted = [
+        ("php", &php[..], "php-mysql"),
+        (PYTHON, &python[..], "python3-pymysql"),
+    ];
+    for (program, arguments, package) in wanted {
+        if !works(program, arguments) {
+            apt(&[package])?;
+        }
+    }
+    Ok(())
 }
 
 /// rustfmt and clippy, which a minimal toolchain lacks.
@@ -83,6 +108,18 @@ pub fn programs(wanted: &[(&str, &str)]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    apt(&missing)?;
+    for (program, package) in wanted {
+        ensure!(
+            on_path(program),
+            "apt installed {package}, but there is still no `{program}`"
+        );
+    }
+    Ok(())
+}
+
+/// Installs Debian packages.
+fn apt(missing: &[&str]) -> Result<()> {
     let list = missing.join(" ");
     ensure!(
         on_path("apt-get"),
@@ -93,7 +130,7 @@ pub fn programs(wanted: &[(&str, &str)]) -> Result<()> {
         run_quietly(
             as_root()
                 .args(["apt-get", "install", "-y", "--no-install-recommends"])
-                .args(&missing),
+                .args(missing),
         )
     };
     // A fresh machine has no package lists, an old one has stale ones: ask for them only then.
@@ -101,12 +138,6 @@ pub fn programs(wanted: &[(&str, &str)]) -> Result<()> {
         run_quietly(as_root().args(["apt-get", "update"]))
             .context("cannot fetch the package lists")?;
         install().with_context(|| format!("apt cannot install {list}"))?;
-    }
-    for (program, package) in wanted {
-        ensure!(
-            on_path(program),
-            "apt installed {package}, but there is still no `{program}`"
-        );
     }
     Ok(())
 }

@@ -1,0 +1,108 @@
+//! The MySQL clients people have, against the CometQL port. Each script checks what it gets and ends
+//! with an error where it got something else.
+
+use anyhow::{Result, ensure};
+use clinicall_tests::{
+    clinic::{COMETQL_PASSWORD, Clinic},
+    repo::{self, command, run_quietly},
+    tools::setup,
+};
+
+use super::open_clinic;
+
+/// Host and port as two words.
+fn place(clinic: &Clinic) -> (&str, &str) {
+    clinic.cometql().rsplit_once(':').unwrap_or_default()
+}
+
+pub fn mariadb(clinic: &Clinic, options: &[&str], statement: &str) -> Result<String> {
+    let (host, port) = place(clinic);
+    run_quietly(
+        command("mariadb")
+            .args([
+                "--no-defaults",
+                "--skip-ssl",
+                "--batch",
+                "-uroot",
+                "-DCometQL_v1",
+            ])
+            .args([&format!("-h{host}"), &format!("-P{port}")])
+            .arg(format!("-p{COMETQL_PASSWORD}"))
+            .args(options)
+            .args(["-e", statement]),
+    )
+}
+
+#[test]
+fn the_mariadb_client_does_what_the_manual_says() -> Result<()> {
+    let clinic = open_clinic()?;
+    mariadb(
+        &clinic,
+        &[],
+        r#"INSERT INTO conference (name, user_id, caller_id, message, profile) VALUES('1', 2, 3, "json", "video");"#,
+    )?;
+    let rows = mariadb(&clinic, &[], "SELECT * FROM conference WHERE name = '1'")?;
+    ensure!(
+        rows == "name\tuser_id\tcaller_id\tmessage\tprofile\tstream\tnode\n1\t2\t3\tjson\tvideo\t0\t\n",
+        "{rows}"
+    );
+    mariadb(
+        &clinic,
+        &[],
+        "DELETE FROM conference WHERE name = '1' AND user_id = 2",
+    )?;
+    let rows = mariadb(
+        &clinic,
+        &[],
+        "SELECT COUNT(*) FROM conference WHERE name = '1'",
+    )?;
+    ensure!(rows == "COUNT(*)\n0\n", "{rows}");
+    // completion of names asks for every table's columns
+    let tables = mariadb(
+        &clinic,
+        &["--auto-rehash"],
+        "USE db_15; SHOW TABLES LIKE 'users%'",
+    )?;
+    ensure!(tables.lines().count() == 6, "{tables}");
+    let sha256 = ["--default-auth=caching_sha2_password"];
+    let version = mariadb(&clinic, &sha256, "SELECT VERSION()")?;
+    ensure!(version.contains("clinicall"), "{version}");
+    let refused = mariadb(&clinic, &["-pwrong"], "SELECT 1").map_err(|error| format!("{error:#}"));
+    ensure!(
+        refused
+            .as_ref()
+            .is_err_and(|told| told.contains("ERROR 16")),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+fn script(clinic: &Clinic, program: &str, file: &str) -> Result<()> {
+    let (host, port) = place(clinic);
+    let script = repo::path(file);
+    run_quietly(
+        command(program)
+            .arg(script)
+            .args([host, port, COMETQL_PASSWORD]),
+    )?;
+    Ok(())
+}
+
+#[test]
+fn a_site_in_php() -> Result<()> {
+    let clinic = open_clinic()?;
+    script(&clinic, "php", "tests/clients/cometql.php")
+}
+
+#[test]
+fn a_site_in_python() -> Result<()> {
+    let clinic = open_clinic()?;
+    script(&clinic, setup::PYTHON, "tests/clients/cometql.py")
+}
+
+/// The last part of it has a hundred connections at once.
+#[test]
+fn a_site_in_node() -> Result<()> {
+    let clinic = open_clinic()?;
+    script(&clinic, "node", "tests/js/cometql.mjs")
+}
