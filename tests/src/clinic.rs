@@ -25,9 +25,6 @@ use crate::{
 /// The password of everyone in a clinic of ours.
 pub const PASSWORD: &str = "a horse in the corridor";
 
-/// The password of every clinic's CometQL.
-pub const COMETQL_PASSWORD: &str = "CometQLPassword";
-
 /// The environment variable that names the relay's binary, so that it is not built again.
 pub const BINARY: &str = "CLINICALL_BINARY";
 
@@ -104,9 +101,7 @@ impl<'a> Plan<'a> {
             "domains = [\"127.0.0.1\", \"{address}\"]\n\
              [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
              [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
-             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n\
-             [comet]\nguests = true\n\
-             [cometql]\nlisten = \"{listen}:0\"\npassword = {COMETQL_PASSWORD:?}\n"
+             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
         );
         for user in &self.users {
             config += &format!("[[user]]\nid = {user:?}\npassword = {PASSWORD:?}\n");

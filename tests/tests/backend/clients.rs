@@ -3,12 +3,12 @@
 
 use anyhow::{Result, ensure};
 use clinicall_tests::{
-    clinic::{COMETQL_PASSWORD, Clinic},
+    clinic::Clinic,
     repo::{self, command, run_quietly},
     tools::setup,
 };
 
-use super::open_clinic;
+use super::{COMETQL_PASSWORD, open_clinic};
 
 /// Host and port as two words.
 fn place(clinic: &Clinic) -> (&str, &str) {

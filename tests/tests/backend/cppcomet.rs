@@ -2,12 +2,9 @@
 //! both.
 
 use anyhow::Result;
-use clinicall_tests::{
-    clinic::COMETQL_PASSWORD,
-    repo::{self, command, run_quietly},
-};
+use clinicall_tests::repo::{self, command, run_quietly};
 
-use super::open_clinic;
+use super::{COMETQL_PASSWORD, open_clinic};
 
 fn play(story: &str) -> Result<()> {
     let clinic = open_clinic()?;

@@ -13,7 +13,20 @@ use clinicall_tests::{
     repo,
 };
 
+const COMETQL_PASSWORD: &str = "CometQLPassword";
+
+/// What a clinic whose web server speaks SQL has in its configuration.
+fn with_cometql() -> String {
+    format!(
+        "[comet]\nguests = true\n[cometql]\nlisten = \"127.0.0.1:0\"\n\
+         password = {COMETQL_PASSWORD:?}\n"
+    )
+}
+
 /// A clinic of its own for a story without browsers.
 fn open_clinic() -> Result<Clinic> {
-    Clinic::open(&Plan::new(&repo::path("tests/pages"), &["doctor"]))
+    let pages = repo::path("tests/pages");
+    let mut plan = Plan::new(&pages, &["doctor"]);
+    plan.more = with_cometql();
+    Clinic::open(&plan)
 }
