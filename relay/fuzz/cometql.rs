@@ -127,11 +127,11 @@ pub fn sql(bytes: &[u8]) {
     if parsed.parameters == 0 {
         assert_eq!(bound, parsed.statement);
     }
-    if let Statement::Select(select) = &bound {
-        if let Some(condition) = &select.condition {
-            let value = Value::from("1");
-            let _ = condition.holds(&|_| Some(&value));
-            let _ = condition.keys("id");
-        }
+    if let Statement::Select(select) = &bound
+        && let Some(condition) = &select.condition
+    {
+        let value = Value::from("1");
+        let _ = condition.holds(&|_| Some(&value));
+        let _ = condition.keys("id");
     }
 }

@@ -38,7 +38,7 @@ impl Own {
     /// With the key in the store, which is made when there is none.
     pub async fn load(config: &Config, store: &Store) -> Result<Self, StoreError> {
         Ok(Self {
-            secret: store.write(|changes| kept_key(changes)).await?,
+            secret: store.write(kept_key).await?,
             max_seconds: config.login.max_token_seconds,
         })
     }

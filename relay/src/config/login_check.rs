@@ -20,7 +20,7 @@ impl Config {
         let mut names = BTreeSet::new();
         for (index, issuer) in self.issuer.iter().enumerate() {
             let key = |name: &str| format!("issuer[{index}].{name}");
-            issuer.check(dev, &key)?;
+            issuer.check(dev, key)?;
             if !names.insert(&issuer.name) {
                 return wrong(
                     &key("name"),
@@ -33,7 +33,7 @@ impl Config {
         let mut names = BTreeSet::new();
         for (index, api_key) in self.api_key.iter().enumerate() {
             let key = |name: &str| format!("api_key[{index}].{name}");
-            api_key.check(dev, &key)?;
+            api_key.check(dev, key)?;
             if !names.insert(&api_key.name) {
                 return wrong(
                     &key("name"),
