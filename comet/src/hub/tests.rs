@@ -154,7 +154,8 @@ fn a_page_publishes_to_the_others_and_not_to_itself() {
     let patient = clinic.comes(Some("3"), "b");
     clinic.listens(&doctor, "web_visit");
     clinic.listens(&patient, "web_visit");
-    (doctor.hears(), patient.hears());
+    doctor.hears();
+    patient.hears();
     clinic.says(&doctor, 5, "web_visit");
     assert_eq!(doctor.hears(), ["published to 1"]);
     assert_eq!(patient.hears(), ["web_visit said 1"]);
@@ -220,7 +221,8 @@ fn a_slow_reader_is_let_go_and_holds_up_nobody() {
     let quick = clinic.comes(Some("3"), "b");
     clinic.listens(&slow, "news");
     clinic.listens(&quick, "news");
-    (slow.hears(), quick.hears());
+    slow.hears();
+    quick.hears();
     *slow.ear.deaf.borrow_mut() = true;
     assert_eq!(clinic.publishes("news"), 1);
     assert_eq!(slow.hears(), ["TooSlow"]);
