@@ -60,12 +60,28 @@ pub fn rows() -> Result<Vec<Row>> {
         if unit == "us" {
             beside.insert("write call", limit);
         }
-        rows.push(row_of(row, unit, better, figure, beside, goal));
+        let beside = beside
+            .into_iter()
+            .map(|(name, figure)| (name, short(figure)));
+        rows.push(row_of(
+            row,
+            unit,
+            better,
+            short(figure),
+            beside.collect(),
+            goal,
+        ));
     }
     for (row, unit, better, figure) in private.into_iter().chain(storm) {
-        rows.push(row_of(row, unit, better, figure, BTreeMap::new(), None));
+        let beside = BTreeMap::new();
+        rows.push(row_of(row, unit, better, short(figure), beside, None));
     }
     Ok(rows)
+}
+
+/// To a tenth.
+fn short(figure: f64) -> f64 {
+    (figure * 10.0).round() / 10.0
 }
 
 fn row_of(
@@ -185,7 +201,7 @@ fn private(relay: &Relay) -> Result<Own> {
             .map(|writer| {
                 let mut statements = String::new();
                 for number in 0..PRIVATE {
-                    let user = writer * PRIVATE + number;
+                    let user = writer * PRIVATE + number + 1;
                     statements += &format!(
                         "INSERT INTO users_messages (id, event, message) VALUES ({user}, 'note', '{number}');\n"
                     );

@@ -188,10 +188,10 @@ const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 impl Nchan {
     pub fn start() -> Result<Self> {
         if !Path::new(MODULE).exists() {
-            setup::programs(&[
-                ("nginx", "nginx-light"),
-                ("no nchan yet", "libnginx-mod-nchan"),
-            ])?;
+            // the second package is a module and has no program of its own to be found by
+            let wanted = [("nginx", "nginx-light"), ("nchan", "libnginx-mod-nchan")];
+            let installed = setup::programs(&wanted);
+            ensure!(Path::new(MODULE).exists(), "no {MODULE}: {installed:?}");
         }
         let folder = scratch("nchan-bench")?;
         let http = free_address()?;
