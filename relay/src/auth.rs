@@ -23,7 +23,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::sync::broadcast;
 
-pub use ask::xml;
+pub use ask::{Strange, json, xml};
 pub use attend::attend;
 pub use grant::{Grant, Right, Rights, Rooms, TokenId};
 pub use own::Ticket;

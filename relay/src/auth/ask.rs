@@ -4,7 +4,7 @@
 //! words is remembered, and for a short while.
 
 mod cache;
-mod json;
+pub mod json;
 pub mod xml;
 
 use std::{sync::Arc, time::Duration};
