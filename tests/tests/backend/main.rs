@@ -6,6 +6,7 @@
 mod clients;
 mod comet;
 mod cppcomet;
+mod login;
 
 use anyhow::Result;
 use clinicall_tests::{
