@@ -274,12 +274,18 @@ impl Counters {
         let samples = (self.samples - before.samples).max(1.0);
         let concealed = self.concealed - before.concealed;
         let silent = self.silent - before.silent;
+        // Firefox begins to count anew when the picture was paused for a while
+        let frames = if self.frames < before.frames {
+            self.frames
+        } else {
+            self.frames - before.frames
+        };
         Heard {
             concealed: (concealed - silent).max(0.0) / samples,
             made_up: concealed / samples,
             audio_packets: (self.audio_packets - before.audio_packets) as u64,
             energy: self.energy - before.energy,
-            fps: (self.frames - before.frames) / (self.at - before.at) * 1_000.0,
+            fps: frames / (self.at - before.at) * 1_000.0,
             width: self.width,
             height: self.height,
             freezes: (self.freezes - before.freezes) as u64,
