@@ -29,8 +29,8 @@ pub fn make() -> Result<PathBuf> {
         module.clone(),
         source.join("index.html"),
         repo::path("tests/src/tools/page.rs"),
-        repo::path("tests/js/package-lock.json"),
     ];
+    inputs.extend(wasm::makers());
     inputs.extend(
         links
             .iter()

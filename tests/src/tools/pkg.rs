@@ -14,7 +14,8 @@ pub fn make() -> Result<PathBuf> {
     say("building the client");
     let module = wasm::library("clinicall-client", &["exports"])?;
     let folder = repo::path("pkg/dist");
-    let inputs = [module.clone(), repo::path("tests/js/package-lock.json")];
+    let mut inputs = vec![module.clone()];
+    inputs.extend(wasm::makers());
     wasm::once(&folder, &wasm::fingerprint(&inputs)?, || {
         wasm::bind(&module, &folder, "clinicall_client")?;
         let glue = folder.join("clinicall_client.js");
