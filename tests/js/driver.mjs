@@ -107,6 +107,11 @@ const does = {
     return pages.get(page).log;
   },
 
+  async reload({ page }) {
+    await pages.get(page).page.reload({ waitUntil: "load", timeout: 30_000 });
+    return null;
+  },
+
   // The tab goes away as when a person closes it.
   async close({ page }) {
     const { page: tab } = pages.get(page);

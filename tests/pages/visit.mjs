@@ -21,6 +21,7 @@ Object.assign(stage, {
       stage.show(connected.remote);
       stage.tell("connected");
     };
+    phone.onMedia = () => stage.tell("media");
     phone.onHangup = (_, reason) => {
       stage.tell("hangup", { cause: reason.cause, text: reason.text, status: reason.status ?? null });
     };
@@ -40,6 +41,7 @@ Object.assign(stage, {
   hangup: () => call.hangup(),
   bandwidth: (limits) => phone.setBandwidth(limits),
   mute: (what) => call.mute(what),
+  muted: () => call.muted,
   state: () => call?.state ?? "none",
 });
 stage.tell("loaded");

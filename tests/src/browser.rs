@@ -170,6 +170,14 @@ impl Page {
         self.browser.driver.ask("shot", what, ORDINARY).map(drop)
     }
 
+    /// Loads it anew.
+    pub fn reload(&self) -> Result<()> {
+        self.browser
+            .driver
+            .ask("reload", json!({ "page": self.id }), ORDINARY)
+            .map(drop)
+    }
+
     /// Closes the tab, as a person does.
     pub fn close(&self) -> Result<()> {
         self.browser

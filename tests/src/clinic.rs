@@ -49,6 +49,8 @@ pub struct Plan<'a> {
     pub ring_timeout_seconds: u64,
     /// Further sections of the configuration.
     pub more: String,
+    /// How long calls wait for a lost socket or media path.
+    pub grace_seconds: u64,
     /// Run inside this network.
     pub net: Option<&'a Net>,
     /// Where everybody comes to, pages and media alike. When not given, pages are on loopback and media where
@@ -67,6 +69,7 @@ impl<'a> Plan<'a> {
             udp: true,
             ring_timeout_seconds: 60,
             more: String::new(),
+            grace_seconds: 10,
             net: None,
             address: None,
             binary: None,
@@ -78,6 +81,7 @@ impl<'a> Plan<'a> {
         let Self {
             udp,
             ring_timeout_seconds,
+            grace_seconds,
             ..
         } = self;
         let pages = self.pages.display().to_string();
@@ -101,7 +105,8 @@ impl<'a> Plan<'a> {
             "domains = [\"127.0.0.1\", \"{address}\"]\n\
              [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
              [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
-             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n"
+             [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n\
+             reconnect_grace_seconds = {grace_seconds}\n"
         );
         for user in &self.users {
             config += &format!("[[user]]\nid = {user:?}\npassword = {PASSWORD:?}\n");

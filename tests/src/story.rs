@@ -39,7 +39,7 @@ pub const SHORT_RING: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sort {
     Ordinary,
-    /// Rings for [`SHORT_RING`] only.
+    /// Rings for [`SHORT_RING`] only, and waits for what is lost no longer than that.
     Impatient,
     /// Offers no UDP candidate.
     WithoutUdp,
@@ -50,6 +50,7 @@ pub enum Sort {
 pub enum Phone {
     Clinicall,
     JsSip,
+    SipJs,
 }
 
 /// One test's stage.
@@ -120,10 +121,15 @@ impl<'a> Story<'a> {
 
     /// Another tab of the same person, logged in.
     pub fn second_tab(&self, person: &Person) -> Result<Person> {
+        self.another_tab(person, "second")
+    }
+
+    /// One more, by this name in what is kept of a story.
+    pub fn another_tab(&self, person: &Person, name: &str) -> Result<Person> {
         let page = person.page.open_beside(&self.address(Phone::Clinicall))?;
         let tab = self.join(
             person.user.clone(),
-            &format!("{}-second", person.role),
+            &format!("{}-{name}", person.role),
             page,
         )?;
         tab.login(&json!({}))?;
@@ -134,6 +140,7 @@ impl<'a> Story<'a> {
         let page = match phone {
             Phone::Clinicall => "visit.html",
             Phone::JsSip => "jssip.html",
+            Phone::SipJs => "sipjs.html",
         };
         self.clinic.address() + page
     }
@@ -268,6 +275,13 @@ impl Person {
         self.does("await stage.hangup()", Value::Null)
     }
 
+    /// Presses the browser's reload button, and logs in again.
+    pub fn reload(&self) -> Result<()> {
+        self.page.reload()?;
+        self.until("loaded")?;
+        self.login(&json!({}))
+    }
+
     pub fn close_tab(&self) -> Result<()> {
         self.page.close()
     }
@@ -389,11 +403,12 @@ pub fn plan(sort: Sort) -> Result<Plan<'static>> {
     plan.udp = sort != Sort::WithoutUdp;
     if sort == Sort::Impatient {
         plan.ring_timeout_seconds = SHORT_RING.as_secs();
+        plan.grace_seconds = SHORT_RING.as_secs();
     }
     Ok(plan)
 }
 
-/// The folder of pages: ours, the npm package, and JsSIP in one file.
+/// The folder of pages: ours, the npm package, JsSIP and SIP.js in a file each.
 fn pages() -> Result<&'static Path> {
     static PAGES: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let folder = shared(&PAGES, || {
@@ -403,9 +418,12 @@ fn pages() -> Result<&'static Path> {
         copy_all(&repo::path("tests/pages"), &folder)?;
         copy(&repo::path("pkg/index.mjs"), &folder.join("pkg/index.mjs"))?;
         copy_all(&dist, &folder.join("pkg/dist"))?;
-        let bundle = folder.join(format!("jssip.{}.js", std::process::id()));
-        wasm::minify(&repo::path("tests/js/jssip.mjs"), &bundle, true)?;
-        fs::rename(bundle, folder.join("jssip.js"))?;
+        for peer in ["jssip", "sipjs"] {
+            let bundle = folder.join(format!("{peer}.{}.js", std::process::id()));
+            let source = repo::path("tests/js").join(peer).with_extension("mjs");
+            wasm::minify(&source, &bundle, true)?;
+            fs::rename(bundle, folder.join(peer).with_extension("js"))?;
+        }
         Ok(folder)
     })?;
     Ok(folder)

@@ -4,8 +4,11 @@
 //! (`clinicall_tests::story`), so they may run side by side.
 
 mod answering;
+mod crossing;
 mod endings;
 mod jssip;
 mod login;
 mod networks;
+mod sipjs;
 mod tabs;
+mod talking;
