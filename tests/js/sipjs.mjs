@@ -45,7 +45,9 @@ Object.assign(stage, {
           meet(invitation);
           stage.tell("incoming", { from: invitation.remoteIdentity.uri.user });
         },
-        onMessage({ request }) {
+        onMessage(message) {
+          message.accept();
+          const { request } = message;
           stage.tell("message", { from: request.from.uri.user, text: request.body });
         },
       },

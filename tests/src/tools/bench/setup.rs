@@ -8,9 +8,10 @@
 //!
 //! Caller and callee have a browser each, as two people do. In one browser the callee would find
 //! the caller's camera running, and one of two tabs would be in the background, where browsers slow
-//! down timers to one a second.
+//! down timers to one a second. At last the times with the callee 100 ms of round trip away from the
+//! relay, which is what the Internet is like and where waiting for each other costs.
 
-use std::{net::UdpSocket, time::Duration};
+use std::{net::UdpSocket, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use super::{Row, median};
 use crate::{
     browser::{Browser, Kind},
     clinic::Clinic,
+    link::{Link, Way, village::Village},
     repo,
     story::{Person, Phone, Sort, Story, plan},
     tools::say,
@@ -35,6 +37,9 @@ const RINGING: Duration = Duration::from_millis(1500);
 
 /// The longest that a call may take to bring sound and a picture.
 const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Milliseconds to a callee and back.
+const AWAY: u64 = 100;
 
 /// Loopback has no round trips to speak of: what remains is the browser's work. From `replaceTrack`
 /// to the first packet Chromium needs 55 ms, to the first decoded frame 110 ms.
@@ -53,7 +58,8 @@ pub fn rows() -> Result<Vec<Row>> {
         "clinicall",
     ])?;
     let mut plan = plan(Sort::Ordinary)?;
-    plan.binary = Some(repo::made(&files, "clinicall")?);
+    let binary = repo::made(&files, "clinicall")?;
+    plan.binary = Some(binary.clone());
     let clinic = Clinic::open(&plan)?;
     // Packets to it are taken and nobody ever answers.
     let silent = UdpSocket::bind("127.0.0.1:0")?;
@@ -64,7 +70,13 @@ pub fn rows() -> Result<Vec<Row>> {
         let series = |phone, options: Value, runs| -> Result<Figures> {
             say(format_args!("{kind}, {phone:?}, {options}"));
             Story::tell_in(&clinic, |story| {
-                measure(story, &browsers, phone, &options, runs)
+                let [callers, callees] = &browsers;
+                let caller = story.visitor(phone, "caller", callers)?;
+                let callee = story.visitor(phone, "callee", callees)?;
+                for person in [&caller, &callee] {
+                    person.login(&options)?;
+                }
+                measure(&caller, &callee, runs)
             })
         };
         let (ours, jssip) = (
@@ -82,7 +94,31 @@ pub fn rows() -> Result<Vec<Row>> {
         let place = format!("{kind}, dead STUN server");
         rows.extend(beside(&place, &ours, &jssip));
     }
+    rows.extend(far_away(binary)?);
     Ok(rows)
+}
+
+/// The callee is far from the relay; none where one may not make networks.
+fn far_away(binary: PathBuf) -> Result<Vec<Row>> {
+    let mut village = match Village::open(Some(binary), None) {
+        Ok(village) => village,
+        Err(error) => {
+            say(format_args!("no rows from afar: {error:#}"));
+            return Ok(Vec::new());
+        }
+    };
+    let mut series = |phone| -> Result<Figures> {
+        say(format_args!("chromium from afar, {phone:?}"));
+        let kinds = (Kind::Chromium, Kind::Chromium);
+        let options = json!({});
+        village.visit(phone, kinds, (&options, &options), |visit| {
+            visit.patient.on(Link::both(Way::good().delay(AWAY / 2)));
+            measure(&visit.doctor, &visit.patient, RUNS)
+        })
+    };
+    let (ours, jssip) = (series(Phone::Clinicall)?, series(Phone::JsSip)?);
+    let place = format!("chromium, callee {AWAY} ms of round trip away");
+    Ok(beside(&place, &ours, &jssip).into())
 }
 
 /// The times of both clients at the same place.
@@ -139,24 +175,13 @@ struct Notes {
     bytes: f64,
 }
 
-fn measure(
-    story: &Story<'_>,
-    [callers, callees]: &[Browser; 2],
-    phone: Phone,
-    options: &Value,
-    runs: usize,
-) -> Result<Figures> {
-    let caller = story.visitor(phone, "caller", callers)?;
-    let callee = story.visitor(phone, "callee", callees)?;
-    for person in [&caller, &callee] {
-        person.login(options)?;
-    }
+fn measure(caller: &Person, callee: &Person, runs: usize) -> Result<Figures> {
     let mut taken: [Vec<f64>; 5] = Default::default();
     // The first call warms both pages up and is not counted; where a call takes half a minute that
     // would be lost on it.
     for run in usize::from(runs == SLOW_RUNS)..=runs {
-        let (here, _) = call(&caller, &callee, Duration::ZERO)?;
-        let (there, accepted) = call(&caller, &callee, RINGING)?;
+        let (here, _) = call(caller, callee, Duration::ZERO)?;
+        let (there, accepted) = call(caller, callee, RINGING)?;
         let since = |then: Option<f64>, from: Option<f64>| {
             let both = then
                 .zip(from)
