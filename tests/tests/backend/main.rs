@@ -7,6 +7,7 @@ mod clients;
 mod comet;
 mod cppcomet;
 mod login;
+mod ringing;
 
 use anyhow::Result;
 use clinicall_tests::{
