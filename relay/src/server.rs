@@ -96,8 +96,8 @@ impl Server {
         let teller = events.clone();
         let flows = comet.flows().clone();
         let signal = signal::Handle::start(exchange, metrics.clone(), move |news| {
-            if let News::LoggedIn { flow, user } = &news {
-                flows.logged_in(*flow, user);
+            if let News::LoggedIn { flow, user, rights } = &news {
+                flows.logged_in(*flow, user, *rights);
             }
             if let Some(event) = Event::of(&news) {
                 teller.emit(event);

@@ -32,6 +32,7 @@ use tokio::{
 };
 
 use crate::{
+    auth::Right,
     comet::{self, NewSession, Out, Session, Visitor, Why, flows},
     http::{App, Client, Peer, client, is_trusted_origin, peers::Place},
     log::Throttle,
@@ -275,11 +276,11 @@ impl Beside {
     /// Waits for a login.
     async fn session(&self) -> &Result<Session, Why> {
         let open = async || {
-            let user = self.entry.user().await;
+            let (user, rights) = self.entry.login().await;
             let visitor = Visitor {
                 user: Some(user.to_string()),
-                may_publish: true,
-                may_listen: true,
+                may_publish: rights.has(Right::Publish),
+                may_listen: rights.has(Right::Subscribe),
                 ..self.visitor.clone()
             };
             self.comet

@@ -65,7 +65,7 @@ const EDITS: [(&str, Edit); 9] = [
 ];
 
 fn edited(text: &str, edit: Edit) -> String {
-    let mut sdp = Sdp::parse(text).unwrap();
+    let mut sdp = Sdp::parse(text).expect("a real description");
     sdp.media.iter_mut().for_each(edit);
     sdp.to_string()
 }

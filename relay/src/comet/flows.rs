@@ -9,7 +9,10 @@ use std::{
 use clinicall_sip::agent::Flow;
 use tokio::sync::watch;
 
-type Login = Option<Arc<str>>;
+use crate::auth::Rights;
+
+/// Who it is, and what the login allows.
+type Login = Option<(Arc<str>, Rights)>;
 
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -39,12 +42,12 @@ impl Flows {
     }
 
     /// The socket is this user's from now on. The first login counts, as in signalling.
-    pub fn logged_in(&self, flow: Flow, user: &str) {
+    pub fn logged_in(&self, flow: Flow, user: &str, rights: Rights) {
         if let Some(tell) = self.lock().get(&flow) {
             tell.send_if_modified(|login| {
                 let first = login.is_none();
                 if first {
-                    *login = Some(user.into());
+                    *login = Some((user.into(), rights));
                 }
                 first
             });
@@ -58,11 +61,11 @@ impl Flows {
 
 impl Entry {
     /// Waits until somebody is logged in; forever, if nobody ever is.
-    pub async fn user(&self) -> Arc<str> {
+    pub async fn login(&self) -> (Arc<str>, Rights) {
         let mut login = self.login.clone();
-        let user = login.wait_for(Option::is_some).await;
-        match user.ok().and_then(|user| user.clone()) {
-            Some(user) => user,
+        let login = login.wait_for(Option::is_some).await;
+        match login.ok().and_then(|login| login.clone()) {
+            Some(login) => login,
             None => std::future::pending().await,
         }
     }

@@ -2,11 +2,17 @@
 
 use clinicall_sip::agent::Flow;
 
+use crate::auth::Rights;
+
 /// Something that happened. Told once, in the order it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// The connection belongs to this user from now on.
-    LoggedIn { flow: Flow, user: String },
+    LoggedIn {
+        flow: Flow,
+        user: String,
+        rights: Rights,
+    },
     /// The user's first device registered.
     Online { user: String },
     /// The user's last device is gone.

@@ -86,7 +86,7 @@ impl Registrar {
         let refused = match self.told.take() {
             Some(Told::Token(Ok((grant, left)))) if grant.user == claimed => {
                 self.throttle.succeeded(address, claimed);
-                self.log_in(flow, claimed);
+                self.log_in(flow, claimed, grant.rights);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.until = Some(now + left);
                     visitor.grant = Some(grant);

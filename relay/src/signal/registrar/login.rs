@@ -10,7 +10,7 @@ use clinicall_sip::{
 
 use super::{Registrar, bearer::bearer};
 use crate::{
-    auth::Refused,
+    auth::{Refused, Rights},
     log::Throttle,
     signal::{
         Answer, News,
@@ -85,7 +85,7 @@ impl Registrar {
         {
             Verdict::Granted => {
                 self.throttle.succeeded(address, claimed);
-                self.log_in(flow, claimed);
+                self.log_in(flow, claimed, Rights::USER);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.vouched = vouched;
                     visitor.until = None;
@@ -103,15 +103,15 @@ impl Registrar {
         }
     }
 
-    /// The connection is this user's from now on.
-    pub(super) fn log_in(&mut self, flow: Flow, claimed: &str) {
+    /// The connection is this user's from now on, with what the login allows.
+    pub(super) fn log_in(&mut self, flow: Flow, claimed: &str, rights: Rights) {
         let Some(visitor) = self.flows.get_mut(&flow) else {
             return;
         };
         if visitor.user.is_none() {
             let user = claimed.to_owned();
             visitor.user = Some(user.clone());
-            self.news.push_back(News::LoggedIn { flow, user });
+            self.news.push_back(News::LoggedIn { flow, user, rights });
         }
         tracing::debug!(flow = flow.0, user = claimed, "logged in");
     }

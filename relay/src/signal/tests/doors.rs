@@ -7,7 +7,7 @@ use crate::{
     auth::{Grant, Refused, Revoked, Right, Rights, Rooms, TokenId},
     config::Secret,
     signal::{
-        Closing, Question, Told,
+        Closing, News, Question, Told,
         users::{Keys, User},
     },
 };
@@ -267,6 +267,12 @@ fn a_guest_enters_one_room_and_rings_nobody() {
         ..grant("guest-1")
     };
     let guest = come_in(&mut clinic, "guest", "guest-1", guest);
+    // messages on the same socket are under the same token
+    let of_guest = |news: &News| match news {
+        News::LoggedIn { user, rights, .. } if user == "guest-1" => Some(*rights),
+        _ => None,
+    };
+    assert_eq!(clinic.news.iter().find_map(of_guest), Some(Rights::GUEST));
     let uri = |to: &str| to.parse().unwrap();
     let may = |clinic: &Clinic, to: &str| {
         let flow = clinic.phones[guest].flow.unwrap();
