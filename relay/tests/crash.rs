@@ -1,5 +1,7 @@
 //! kill -9 in the middle of a load: what was acknowledged is there, and nothing is half there.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Write as _},

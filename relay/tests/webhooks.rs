@@ -1,5 +1,7 @@
 //! Webhooks against a real HTTP server that fails in every way there is.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 #[path = "webhooks/receiver.rs"]
 mod receiver;
 

@@ -94,7 +94,7 @@ fn a_path_that_was_up_while_it_rang_is_told_with_the_answer() {
     let call = clinic.last_call.unwrap();
     clinic.news(call, PeerNews::Path(PathState::Connected));
     assert!(!clinic.heard("tells    Media"), "not before the answer");
-    clinic.page(|phone, now| phone.accept(now, call, BOTH));
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
     clinic.run_for(Millis(500));
     assert!(clinic.heard("tells    Media"), "{}", clinic.ladder());
 }
