@@ -5,13 +5,14 @@ mod token;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::{
     config::{self, Config},
     log,
     server::Server,
-    shutdown,
+    shutdown::Signals,
 };
 use desk::{EventsCommand, UserCommand};
 
@@ -126,10 +127,11 @@ impl Run {
             .enable_all()
             .build()?;
         runtime.block_on(async {
+            let signals = Signals::listen().context("cannot hear signals")?;
             let server = Server::start(config, dev).await?;
             // tests and supervisors read this line
             print(&format!("{}\n", server.listening()))?;
-            shutdown::by_signal(server).await;
+            signals.stop(server).await;
             Ok(())
         })
     }

@@ -1,34 +1,43 @@
 //! Ending well: the first signal lets calls finish, the second ends them.
 
+use std::io;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::server::Server;
 
-/// Runs until SIGTERM or SIGINT, then stops the server.
-pub async fn by_signal(server: Server) {
-    let (mut term, mut int) = match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(term), Ok(int)) => (term, int),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "cannot hear signals; only killing stops this relay");
-            return std::future::pending().await;
-        }
-    };
-    either(&mut term, &mut int).await;
-    tracing::info!("stopping; calls may end by themselves, a second signal ends them now");
-    tokio::select! {
-        () = server.drain() => {}
-        () = either(&mut term, &mut int) => tracing::info!("ending calls now"),
-    }
-    server.stop().await;
-    tracing::info!("stopped");
+/// SIGTERM and SIGINT, heard from when this was made.
+#[derive(Debug)]
+pub struct Signals {
+    term: Signal,
+    int: Signal,
 }
 
-async fn either(term: &mut Signal, int: &mut Signal) {
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+impl Signals {
+    /// Before anybody is told that the relay runs: who is told may stop it at once.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Runs until one of them comes, then stops the server.
+    pub async fn stop(mut self, server: Server) {
+        self.next().await;
+        tracing::info!("stopping; calls may end by themselves, a second signal ends them now");
+        tokio::select! {
+            () = server.drain() => {}
+            () = self.next() => tracing::info!("ending calls now"),
+        }
+        server.stop().await;
+        tracing::info!("stopped");
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
     }
 }
