@@ -59,6 +59,8 @@ pub struct Phone {
     multiple_calls: bool,
     /// Few, oldest first: a list is a tenth of the code of a map.
     calls: Vec<Call>,
+    /// Calls of those whom we are calling ourselves in the same moment.
+    crossing: Vec<agent::CallId>,
     next_call: u64,
     farewell: Option<Time>,
     instance: String,
@@ -105,6 +107,7 @@ impl Phone {
             ours: false,
             multiple_calls: false,
             calls: Vec::new(),
+            crossing: Vec::new(),
             next_call: 0,
             farewell: None,
             instance,
@@ -409,6 +412,22 @@ impl Phone {
 
     /// Takes over whatever the last input brought about.
     fn settle(&mut self, now: Time) {
+        self.drain(now);
+        if self.let_go(now) {
+            self.drain(now);
+        }
+        self.comet_settle(now);
+        self.calls.retain(|call| !call.is_over());
+        let calls = self.calls.iter().filter_map(Call::wake).min();
+        let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
+        let wake = wake.into_iter().flatten().min();
+        if wake != self.told_wake {
+            self.told_wake = wake;
+            self.out.push_back(Output::WakeAt(wake));
+        }
+    }
+
+    fn drain(&mut self, now: Time) {
         while let Some(output) = self.agent.poll() {
             match output {
                 agent::Output::Send { flow, bytes } => {
@@ -420,15 +439,6 @@ impl Phone {
                 agent::Output::WakeAt(when) => self.agent_wake = Some(when),
                 agent::Output::Event(event) => self.hear(now, event),
             }
-        }
-        self.comet_settle(now);
-        self.calls.retain(|call| !call.is_over());
-        let calls = self.calls.iter().filter_map(Call::wake).min();
-        let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
-        let wake = wake.into_iter().flatten().min();
-        if wake != self.told_wake {
-            self.told_wake = wake;
-            self.out.push_back(Output::WakeAt(wake));
         }
     }
 
@@ -442,6 +452,9 @@ impl Phone {
             | Sip::Change { call, .. }
             | Sip::Changed { call, .. }
             | Sip::Ended { call, .. } => {
+                if matches!(event, Sip::Ended { .. }) {
+                    self.crossing.retain(|leg| *leg != call);
+                }
                 let (calls, mut desk) = self.desk(now);
                 // a call we ended is forgotten before its last messages are through
                 if let Some(of) = calls.iter_mut().find(|of| of.leg() == Some(call)) {
@@ -498,6 +511,10 @@ impl Phone {
     }
 
     fn incoming(&mut self, now: Time, leg: agent::CallId, invite: &Request) {
+        if self.crosses(invite) {
+            self.crossing.push(leg);
+            return;
+        }
         if (!self.multiple_calls && !self.calls.is_empty()) || self.is_finished() {
             let _ = self.agent.reject(now, leg, Status(486), Headers::new());
             return;
@@ -518,6 +535,26 @@ impl Phone {
         let (id, ours) = (self.new_id(), self.ours);
         let call = Call::ring(&mut self.desk(now).1, id, leg, peer, offer, ours);
         self.calls.push(call);
+    }
+
+    /// Whether somebody calls us whom we are about to call. A relay of ours makes one call of the two
+    /// when our INVITE reaches it, and takes this one back; "busy" would be wrong.
+    fn crosses(&self, invite: &Request) -> bool {
+        const MOST: usize = 4;
+        let from = invite.headers.get("From").and_then(NameAddr::parse);
+        let same = |call: &Call| from.as_ref().is_some_and(|from| call.is_to(&from.uri.user));
+        self.ours && self.crossing.len() < MOST && self.calls.iter().any(same)
+    }
+
+    /// Whoever called in the same moment hears "busy" after all when our call came to nothing.
+    fn let_go(&mut self, now: Time) -> bool {
+        if self.crossing.is_empty() || self.calls.iter().any(Call::is_calling) {
+            return false;
+        }
+        for leg in std::mem::take(&mut self.crossing) {
+            let _ = self.agent.reject(now, leg, Status(486), Headers::new());
+        }
+        true
     }
 
     fn registered(&mut self, now: Time) {

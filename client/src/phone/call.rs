@@ -344,6 +344,16 @@ impl Call {
         matches!(self.stage, Stage::Talking { .. }) && self.path.is_up()
     }
 
+    /// A call of ours that nobody has answered yet.
+    pub fn is_calling(&self) -> bool {
+        matches!(self.stage, Stage::Preparing { .. } | Stage::Calling { .. })
+    }
+
+    /// ... to this user.
+    pub fn is_to(&self, user: &str) -> bool {
+        self.is_calling() && self.peer.user == user && self.peer.room.is_none()
+    }
+
     pub fn state(&self) -> CallState {
         match self.stage {
             Stage::Preparing { .. } | Stage::Calling { rung: false, .. } => CallState::Calling,

@@ -208,3 +208,40 @@ fn muting_is_told_and_kept_for_when_the_camera_comes() {
     assert!(clinic.heard("Mute false true"));
     assert!(clinic.phone.muted(call).video);
 }
+
+#[test]
+fn the_one_we_are_about_to_call_does_not_hear_busy() {
+    let mut clinic = Clinic::open();
+    let theirs = {
+        clinic.ring("3", "", Some(OFFER));
+        clinic.ring_leg()
+    };
+    let call = clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    assert!(!clinic.heard("486 INVITE"), "{}", clinic.ladder());
+    assert!(!clinic.heard("Incoming"), "{}", clinic.ladder());
+    // the relay takes our INVITE for the answer to theirs
+    let ours = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .accept(now, ours, Some(OFFER.into()), Headers::new())
+            .unwrap();
+        server.hangup(now, theirs, None).unwrap();
+    });
+    clinic.run_for(Millis(500));
+    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
+    assert_eq!(clinic.phone.calls().count(), 1);
+}
+
+#[test]
+fn who_crossed_a_call_that_came_to_nothing_hears_busy() {
+    let mut clinic = Clinic::open();
+    clinic.ring("3", "", Some(OFFER));
+    let call = clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    assert!(!clinic.heard("486 INVITE"), "{}", clinic.ladder());
+    clinic.page(|phone, now| phone.hangup(now, call));
+    clinic.run_for(Millis(500));
+    assert!(clinic.heard("page  -> 486 INVITE"), "{}", clinic.ladder());
+    assert_eq!(clinic.phone.calls().count(), 0);
+}
