@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -27,6 +27,7 @@ use super::{
     wire::connection::{Connection, Output, Settings},
 };
 use crate::{
+    clock::unix_ms,
     config::Config,
     http::{
         listener::Tls,
@@ -281,13 +282,6 @@ impl<B: Backing> Shared<B> {
         }
         tokio::time::sleep(REFUSAL_DELAY).await;
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A stream whose first bytes were read already.

@@ -2,6 +2,8 @@
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
+use crate::auth::is_same;
+
 /// What the client mixes into its proof.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 20]);
@@ -67,14 +69,8 @@ impl Method {
     /// True if the proof is right, in a time that does not depend on where it is wrong.
     #[must_use]
     pub fn holds(self, proof: &[u8], password: &str, nonce: &Nonce) -> bool {
-        same(proof, &self.proof(password, nonce))
+        is_same(proof, &self.proof(password, nonce))
     }
-}
-
-/// Compares without telling by its time where two secrets differ; their lengths may be told.
-#[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 #[cfg(test)]
