@@ -11,7 +11,9 @@
 mod call;
 mod comet;
 mod gather;
+mod incoming;
 mod link;
+mod login;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -21,10 +23,9 @@ use std::collections::VecDeque;
 
 use clinicall_comet::session::Session;
 use clinicall_sip::{
-    Headers, Method, Millis, Request, Status, Time,
+    Headers, Method, Millis, Status, Time,
     agent::{self, Agent, By, Flow, Registering, Registration},
     entropy::Entropy,
-    header::NameAddr,
 };
 
 use crate::{
@@ -495,115 +496,6 @@ impl Phone {
         }
     }
 
-    fn answer_request(&mut self, now: Time, pending: agent::Pending, request: &Request) {
-        let status = match request.method {
-            Method::Options | Method::Info => Status(200),
-            _ => Status(405),
-        };
-        let mut headers = Headers::new();
-        headers.push(
-            "Allow",
-            "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, INFO",
-        );
-        let _ = self
-            .agent
-            .respond(now, pending, status, headers, Vec::new());
-    }
-
-    fn incoming(&mut self, now: Time, leg: agent::CallId, invite: &Request) {
-        if self.crosses(invite) {
-            self.crossing.push(leg);
-            return;
-        }
-        if (!self.multiple_calls && !self.calls.is_empty()) || self.is_finished() {
-            let _ = self.agent.reject(now, leg, Status(486), Headers::new());
-            return;
-        }
-        let from = invite.headers.get("From").and_then(NameAddr::parse);
-        let peer = from.map_or_else(Peer::nobody, |from| Peer {
-            user: from.uri.user.clone(),
-            name: Some(from.name).filter(|name| !name.is_empty()),
-            uri: from.uri.to_string(),
-            room: invite.headers.get("X-Clinicall-Room").map(str::to_owned),
-            message: invite
-                .headers
-                .get("X-Clinicall-Message")
-                .map(percent_decoded),
-        });
-        let offer =
-            (!invite.body.is_empty()).then(|| String::from_utf8_lossy(&invite.body).into_owned());
-        let (id, ours) = (self.new_id(), self.ours);
-        let call = Call::ring(&mut self.desk(now).1, id, leg, peer, offer, ours);
-        self.calls.push(call);
-    }
-
-    /// Whether somebody calls us whom we are about to call. A relay of ours makes one call of the two
-    /// when our INVITE reaches it, and takes this one back; "busy" would be wrong.
-    fn crosses(&self, invite: &Request) -> bool {
-        const MOST: usize = 4;
-        let from = invite.headers.get("From").and_then(NameAddr::parse);
-        let same = |call: &Call| from.as_ref().is_some_and(|from| call.is_to(&from.uri.user));
-        self.ours && self.crossing.len() < MOST && self.calls.iter().any(same)
-    }
-
-    /// Whoever called in the same moment hears "busy" after all when our call came to nothing.
-    fn let_go(&mut self, now: Time) -> bool {
-        if self.crossing.is_empty() || self.calls.iter().any(Call::is_calling) {
-            return false;
-        }
-        for leg in std::mem::take(&mut self.crossing) {
-            let _ = self.agent.reject(now, leg, Status(486), Headers::new());
-        }
-        true
-    }
-
-    fn registered(&mut self, now: Time) {
-        if self.is_finished() {
-            return;
-        }
-        let again = std::mem::replace(&mut self.entered, true);
-        if again && self.state == State::Reconnecting {
-            let (calls, mut desk) = self.desk(now);
-            for call in calls {
-                call.moved(&mut desk);
-            }
-        }
-        self.turn(State::Registered);
-        self.comet_begin(now);
-    }
-
-    fn not_registered(&mut self, now: Time, ending: agent::Ending, retry: Option<Millis>) {
-        if self.is_finished() || self.link.flow().is_none() {
-            return; // the socket's loss is told already
-        }
-        // 403 and 404 to a REGISTER are how servers without a second challenge (FreeSWITCH, our own
-        // relay) say that user or password is wrong
-        let refused = matches!(
-            ending.cause,
-            agent::Cause::AuthenticationFailed | agent::Cause::Rejected | agent::Cause::NotFound
-        );
-        if refused {
-            let status = ending.status.map(|status| status.0);
-            let cause = Cause::Sip(agent::Cause::AuthenticationFailed);
-            let reason = Reason::of(cause, By::Remote);
-            self.fail(now, Reason { status, ..reason });
-        } else if !self.entered {
-            self.fail(now, ending.into());
-        } else if retry.is_some() {
-            self.turn(State::Reconnecting);
-        } else if let Some(flow) = self.link.flow() {
-            // a server that does not answer is as good as a dead socket
-            self.link.closed(now, flow);
-            self.act(
-                now,
-                Act::Drop {
-                    socket: flow,
-                    was_open: true,
-                },
-            );
-        }
-    }
-
     // --- helpers -----------------------------------------------------------------------------
 
     fn is_finished(&self) -> bool {
@@ -686,26 +578,4 @@ fn uuid_urn(mut random: [u8; 32]) -> String {
         }
     }
     urn
-}
-
-/// Undoes the relay's percent-encoding; what is no escape stays as it is.
-fn percent_decoded(text: &str) -> String {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                #[allow(clippy::cast_possible_truncation)] // two hexadecimal digits
-                decoded.push((high << 4 | low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }

@@ -130,12 +130,7 @@ fn without_a_camera_one_can_still_talk() {
     let call = clinic.call("3", BOTH);
     clinic.run_for(Millis(100));
     assert!(clinic.heard("Capture true false"), "{}", clinic.ladder());
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(100));
     assert_eq!(clinic.phone.call_state(call), CallState::Connected);
     assert!(clinic.heard("Attach"));
@@ -161,12 +156,7 @@ fn the_camera_comes_after_the_answer() {
     clinic.devices = Devices::Unanswered;
     let call = clinic.call("3", BOTH);
     clinic.run_for(Millis(100));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(3_000));
     assert!(clinic.heard("Connected") && !clinic.heard("Attach"));
     clinic.news(call, crate::phone::PeerNews::Captured);
@@ -194,12 +184,7 @@ fn muting_is_told_and_kept_for_when_the_camera_comes() {
     let call = clinic.call("3", BOTH);
     clinic.page(|phone, now| phone.mute(now, call, Some(true), None).unwrap());
     clinic.run_for(Millis(100));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(100));
     let story = clinic.story();
     let attached = story.find("Attach").unwrap();

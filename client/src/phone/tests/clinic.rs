@@ -219,6 +219,16 @@ impl Clinic {
             .expect("an INVITE reached the server")
     }
 
+    /// Whom the page calls accepts.
+    pub fn accepts(&mut self) {
+        let leg = self.arrived();
+        self.relay(|server, now| {
+            server
+                .accept(now, leg, Some(OFFER.into()), Headers::new())
+                .unwrap();
+        });
+    }
+
     pub fn news(&mut self, call: CallId, news: PeerNews) {
         self.phone.handle(self.now, Input::Peer { call, news });
         self.drain();

@@ -1,4 +1,4 @@
-use clinicall_sip::{Headers, Millis};
+use clinicall_sip::Millis;
 
 use super::clinic::{BOTH, Clinic, OFFER};
 use crate::phone::CallState;
@@ -8,12 +8,7 @@ fn a_pbx_is_offered_sip_alone_and_candidates_in_the_invite() {
     let mut clinic = Clinic::abroad();
     let call = clinic.call("1001", BOTH);
     clinic.run_for(Millis(1_000));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(1_000));
     assert_eq!(clinic.phone.call_state(call), CallState::Connected);
     insta::assert_snapshot!(clinic.story());

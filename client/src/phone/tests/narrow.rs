@@ -2,7 +2,7 @@
 
 use clinicall_sip::{Headers, Method, Millis};
 
-use super::clinic::{BOTH, Clinic, OFFER};
+use super::clinic::{BOTH, Clinic};
 use crate::{
     bandwidth::Bandwidth,
     phone::{CallId, PeerNews},
@@ -14,12 +14,7 @@ fn talking() -> (Clinic, CallId) {
     let mut clinic = Clinic::open();
     let call = clinic.call("3", BOTH);
     clinic.run_for(Millis(100));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(100));
     (clinic, call)
 }
@@ -64,12 +59,7 @@ fn a_patient_who_logged_in_with_a_budget_tells_it_when_the_call_is_up() {
     clinic.call("3", BOTH);
     clinic.run_for(Millis(100));
     assert!(!clinic.heard("-> INFO"), "{}", clinic.ladder());
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(100));
     assert!(clinic.heard("-> INFO"), "{}", clinic.ladder());
 }
@@ -128,12 +118,7 @@ fn a_pbx_is_told_nothing_it_does_not_know() {
     clinic.page(|phone, now| phone.set_bandwidth(now, profile));
     clinic.call("3", BOTH);
     clinic.run_for(Millis(3_000));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .accept(now, leg, Some(OFFER.into()), Headers::new())
-            .unwrap()
-    });
+    clinic.accepts();
     clinic.run_for(Millis(100));
     assert!(clinic.heard("Attach") && !clinic.heard("-> INFO"));
 }
