@@ -363,6 +363,19 @@ impl Person {
     }
 }
 
+/// One rings the other, who answers; both see and hear each other. What the callee was told of the
+/// ringing, and what flows at the caller.
+pub fn visit(caller: &Person, callee: &Person) -> Result<(Event, Flow)> {
+    caller.ring(callee)?;
+    let incoming = callee.until("incoming")?;
+    caller.until("ringing")?;
+    callee.answer()?;
+    caller.until("connected")?;
+    callee.until("connected")?;
+    let (flow, _) = talk(caller, callee)?;
+    Ok((incoming, flow))
+}
+
 /// Both see and hear each other.
 pub fn talk(one: &Person, other: &Person) -> Result<(Flow, Flow)> {
     Ok((one.sees_and_hears()?, other.sees_and_hears()?))

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clinicall_tests::{
     browser::Kind::{self, Chromium, Firefox},
-    story::{Sort, Story, talk},
+    story::{Sort, Story, talk, visit},
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -15,18 +15,12 @@ enum Hangs {
 fn a_visit(doctor: Kind, patient: Kind, hangs: Hangs) -> Result<()> {
     Story::tell(Sort::Ordinary, |story| {
         let (doctor, patient) = story.pair(doctor, patient)?;
-        doctor.ring(&patient)?;
-        let incoming = patient.until("incoming")?;
+        let (incoming, flow) = visit(&doctor, &patient)?;
         ensure!(
             incoming.from.contains(&doctor.user),
             "the patient sees `{}` ring",
             incoming.from
         );
-        doctor.until("ringing")?;
-        patient.answer()?;
-        patient.until("connected")?;
-        doctor.until("connected")?;
-        let (flow, _) = talk(&doctor, &patient)?;
         ensure!(
             flow.protocol.as_deref() == Some("udp"),
             "not over UDP: {flow:?}"

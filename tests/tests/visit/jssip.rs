@@ -3,20 +3,14 @@
 use anyhow::{Result, ensure};
 use clinicall_tests::{
     browser::Kind::{self, Chromium, Firefox},
-    story::{Phone, Sort, Story, browser, talk},
+    story::{Phone, Sort, Story, browser, talk, visit},
 };
 
 fn jssip_rings_us(theirs: Kind, ours: Kind) -> Result<()> {
     Story::tell(Sort::Ordinary, |story| {
         let doctor = story.person_with(Phone::JsSip, "doctor", browser(theirs)?)?;
         let patient = story.person("patient", ours)?;
-        doctor.ring(&patient)?;
-        patient.until("incoming")?;
-        doctor.until("ringing")?;
-        patient.answer()?;
-        doctor.until("connected")?;
-        patient.until("connected")?;
-        talk(&doctor, &patient)?;
+        visit(&doctor, &patient)?;
         patient.hang_up()?;
         ensure!(doctor.until_hangup()? == "Terminated");
         Ok(())
@@ -27,13 +21,7 @@ fn we_ring_jssip(ours: Kind, theirs: Kind) -> Result<()> {
     Story::tell(Sort::Ordinary, |story| {
         let doctor = story.person("doctor", ours)?;
         let patient = story.person_with(Phone::JsSip, "patient", browser(theirs)?)?;
-        doctor.ring(&patient)?;
-        patient.until("incoming")?;
-        doctor.until("ringing")?;
-        patient.answer()?;
-        doctor.until("connected")?;
-        patient.until("connected")?;
-        talk(&doctor, &patient)?;
+        visit(&doctor, &patient)?;
         patient.hang_up()?;
         ensure!(doctor.until_hangup()? == "Hangup");
         Ok(())

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clinicall_tests::{
     browser::Kind::{self, Chromium, Firefox},
-    story::{Phone, Sort, Story, browser, talk},
+    story::{Phone, Sort, Story, browser, talk, visit},
 };
 use serde_json::{Value, json};
 
@@ -11,14 +11,8 @@ fn sipjs_rings_us(theirs: Kind, ours: Kind) -> Result<()> {
     Story::tell(Sort::Ordinary, |story| {
         let doctor = story.person_with(Phone::SipJs, "doctor", browser(theirs)?)?;
         let patient = story.person("patient", ours)?;
-        doctor.ring(&patient)?;
-        let incoming = patient.until("incoming")?;
+        let (incoming, _) = visit(&doctor, &patient)?;
         ensure!(incoming.from == doctor.user, "{incoming:?}");
-        doctor.until("ringing")?;
-        patient.answer()?;
-        doctor.until("connected")?;
-        patient.until("connected")?;
-        talk(&doctor, &patient)?;
         doctor.hang_up()?;
         ensure!(patient.until_hangup()? == "Hangup");
         Ok(())
@@ -29,13 +23,7 @@ fn we_ring_sipjs(ours: Kind, theirs: Kind) -> Result<()> {
     Story::tell(Sort::Ordinary, |story| {
         let doctor = story.person("doctor", ours)?;
         let patient = story.person_with(Phone::SipJs, "patient", browser(theirs)?)?;
-        doctor.ring(&patient)?;
-        patient.until("incoming")?;
-        doctor.until("ringing")?;
-        patient.answer()?;
-        doctor.until("connected")?;
-        patient.until("connected")?;
-        talk(&doctor, &patient)?;
+        visit(&doctor, &patient)?;
         doctor.hang_up()?;
         ensure!(patient.until_hangup()? == "Terminated");
         Ok(())
