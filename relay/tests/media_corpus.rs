@@ -1,31 +1,11 @@
 //! Every input that once was interesting, and its neighbours, before anybody is known.
-#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
-
-use std::{fs, path::Path};
+#[path = "corpus_support/neighbours.rs"]
+mod neighbours;
 
 #[test]
 fn no_datagram_of_the_corpus_nor_its_neighbours_breaks_a_parser() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    for (target, check) in checks::ALL {
-        let mut seen = 0;
-        for file in fs::read_dir(corpus.join(target)).unwrap() {
-            let bytes = fs::read(file.unwrap().path()).unwrap();
-            seen += 1;
-            check(&bytes);
-            for len in 0..bytes.len() {
-                check(&bytes[..len]);
-            }
-            for at in 0..bytes.len() {
-                for value in [0, 1, 0x7f, 0x80, 0xff, bytes[at] ^ 0x10] {
-                    let mut changed = bytes.clone();
-                    changed[at] = value;
-                    check(&changed);
-                }
-            }
-        }
-        assert!(seen > 0, "no corpus for {target}");
-    }
+    neighbours::survive(&checks::ALL);
 }
