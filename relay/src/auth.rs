@@ -15,10 +15,7 @@ pub mod jwt;
 mod keys;
 mod own;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::broadcast;
@@ -30,6 +27,7 @@ pub use own::Ticket;
 
 use crate::{
     auth::{ask::Clinic, jwt::Claims, keys::Keyring, own::Own},
+    clock::unix_seconds,
     config::{Config, OWN_ISSUER},
     signal::users::{Keys, User, Users},
     store::{self, Store, StoreError},
@@ -159,7 +157,7 @@ impl Auth {
         let known = self.sip_keys(user).await?.ok_or(Refused::WrongKey)?;
         let shown = Keys::derive(user, &self.inner.realm, key);
         let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
-            (Some(ours), Some(theirs)) => is_same(ours, theirs),
+            (Some(ours), Some(theirs)) => is_same(ours.as_bytes(), theirs.as_bytes()),
             _ => false,
         };
         // the stronger one decides where both are known
@@ -283,18 +281,11 @@ impl Auth {
     }
 }
 
-/// In a time that depends on the lengths alone.
-fn is_same(ours: &str, theirs: &str) -> bool {
-    let difference = |sum, (a, b): (u8, u8)| sum | (a ^ b);
-    ours.len() == theirs.len() && ours.bytes().zip(theirs.bytes()).fold(0, difference) == 0
-}
-
-/// Now, in unix seconds.
+/// Compares without telling by its time where two secrets differ; their lengths may be told.
 #[must_use]
-pub fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+pub fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
+    let difference = |sum, (a, b): (&u8, &u8)| sum | (a ^ b);
+    ours.len() == theirs.len() && ours.iter().zip(theirs).fold(0, difference) == 0
 }
 
 /// Whether a token is one of this relay's own making, by its unverified issuer.

@@ -5,10 +5,7 @@ mod messages;
 mod people;
 mod rooms;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use crate::{
     auth::Auth,
@@ -110,14 +107,6 @@ fn check_name(field: &'static str, name: &str) -> Result<(), BackendError> {
         field,
         "must be 1 to 64 letters, digits, `.`, `-` or `_`",
     ))
-}
-
-/// Now, in unix milliseconds.
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 /// A user who is rung into a room, and may enter it from then on. A row of CppComet's `conference`.

@@ -9,13 +9,14 @@ pub mod stream;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
+    clock::unix_ms,
     log::Throttle,
     metrics::Metrics,
     signal::News,
@@ -259,7 +260,7 @@ impl Events {
     /// along with the call it tells of.
     pub fn emit(&self, event: Event) {
         // the task ends with the runtime only
-        let _ = self.news.send(Note::Happened(now(), event));
+        let _ = self.news.send(Note::Happened(unix_ms(), event));
     }
 
     /// Returns when everything that was emitted is on the disk, or could not be written.
@@ -335,17 +336,10 @@ pub fn replay(
     let mut queued = 0;
     for hook in hooks {
         if url.is_none_or(|url| url == hook.url) {
-            queued += outbox::replay(changes, hook, after, now())?;
+            queued += outbox::replay(changes, hook, after, unix_ms())?;
         }
     }
     Ok(queued)
-}
-
-/// Unix milliseconds.
-#[must_use]
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Server {
         let hooks: Vec<_> = config.webhook.iter().map(Filter::of).collect();
         let keep = config.events.keep;
         let events = Events::start(store.clone(), keep, hooks.clone(), metrics.clone());
-        webhook::start(&config.webhook, &store, &events, &metrics);
+        webhook::start(&config.webhook, &store, &events, &metrics)?;
         tokio::spawn(store::keeper::run(store.clone()));
         if let Some(path) = &config.store.path {
             let desk = Desk {

@@ -15,8 +15,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
+    clock::unix_ms,
     config::{Secret, Webhook},
-    events::{Events, now},
+    events::Events,
+    http::post::Poster,
     log::Throttle,
     metrics::Metrics,
     store::{Store, StoreError, outbox},
@@ -65,7 +67,16 @@ impl Filter {
 
 /// Starts a task for each webhook of the configuration; they end with the runtime. What is left of
 /// a webhook that is no longer there stays in the store, should it come back.
-pub fn start(webhooks: &[Webhook], store: &Store, events: &Events, metrics: &Arc<Metrics>) {
+pub fn start(
+    webhooks: &[Webhook],
+    store: &Store,
+    events: &Events,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<()> {
+    if webhooks.is_empty() {
+        return Ok(());
+    }
+    let client = Client(Poster::new(None)?);
     for webhook in webhooks {
         let hook = Hook {
             url: webhook.url.clone(),
@@ -77,12 +88,13 @@ pub fn start(webhooks: &[Webhook], store: &Store, events: &Events, metrics: &Arc
                 give_up_ms: webhook.give_up_seconds.saturating_mul(1000),
                 ..Policy::default()
             },
-            client: Client::new(),
+            client: client.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
         };
         tokio::spawn(Arc::new(hook).run(events.written()));
     }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -110,7 +122,7 @@ impl Hook {
                 tokio::time::sleep(STORE_PAUSE).await;
                 continue;
             }
-            while let Some(item) = schedule.next(now()) {
+            while let Some(item) = schedule.next(unix_ms()) {
                 under_way.spawn(self.clone().deliver(item));
             }
             tokio::select! {
@@ -162,7 +174,7 @@ impl Hook {
             Ok(()) => Verdict::Done,
             Err(failed) => self
                 .policy
-                .verdict(now(), &item, failed.retry_after_ms(), roll()),
+                .verdict(unix_ms(), &item, failed.retry_after_ms(), roll()),
         };
         let why = outcome
             .err()
@@ -178,13 +190,18 @@ impl Hook {
         if let Err(error) = written.await {
             tracing::error!(%error, webhook = self.shown, "a delivery was not written down");
             // rather twice than never: it is still in the store
-            return (number, Verdict::Retry { at: now() + 60_000 });
+            return (
+                number,
+                Verdict::Retry {
+                    at: unix_ms() + 60_000,
+                },
+            );
         }
         (number, verdict)
     }
 
     async fn post(&self, item: &Item) -> Result<(), Failed> {
-        if self.policy.is_too_old(now(), item) {
+        if self.policy.is_too_old(unix_ms(), item) {
             return Err(Failed::TooOld);
         }
         let body = self
@@ -196,7 +213,7 @@ impl Hook {
             Ok(None) => return Ok(()),
             Err(error) => return Err(Failed::Store(error.to_string())),
         };
-        let signature = sign::header(&self.secret, now() / 1000, &body);
+        let signature = sign::header(&self.secret, unix_ms() / 1000, &body);
         let request = Request {
             url: &self.url,
             signature: &signature,
@@ -234,7 +251,7 @@ impl Hook {
 
 async fn sleep_until(at: Option<u64>) {
     match at {
-        Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(now()))).await,
+        Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(unix_ms()))).await,
         None => std::future::pending().await,
     }
 }

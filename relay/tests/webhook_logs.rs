@@ -51,7 +51,7 @@ async fn three_hundred_refusals_write_a_few_lines_without_a_secret() {
     let (store, metrics) = (Store::open(None).unwrap(), Arc::<Metrics>::default());
     let filters = vec![Filter::of(&hook)];
     let events = Events::start(store.clone(), 1000, filters, metrics.clone());
-    webhook::start(std::slice::from_ref(&hook), &store, &events, &metrics);
+    webhook::start(std::slice::from_ref(&hook), &store, &events, &metrics).unwrap();
     for room in 0..300 {
         events.emit(Event::MemberJoined {
             room: room.to_string(),

@@ -40,7 +40,7 @@ impl Relay {
         let metrics = Arc::<Metrics>::default();
         let hooks = vec![Filter::of(webhook)];
         let events = Events::start(store.clone(), 1000, hooks, metrics.clone());
-        webhook::start(std::slice::from_ref(webhook), &store, &events, &metrics);
+        webhook::start(std::slice::from_ref(webhook), &store, &events, &metrics).unwrap();
         Self {
             store,
             events,

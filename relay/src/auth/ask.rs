@@ -11,12 +11,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{Refused, unix_seconds};
+use super::Refused;
 use crate::{
+    clock::unix_seconds,
     config::{Config, Login, WebhookForm},
-    http::post::{Poster, Reply, signature},
+    http::post::{Poster, Reply, USER_AGENT},
     log::Throttle,
     signal::users::User,
+    webhook::sign,
 };
 use cache::Cache;
 
@@ -105,13 +107,10 @@ impl Clinic {
             .map_err(|_| trouble(&"too many questions at once"))?;
         let mut headers = vec![
             ("content-type", content.to_owned()),
-            (
-                "user-agent",
-                concat!("clinicall/", env!("CARGO_PKG_VERSION")).to_owned(),
-            ),
+            ("user-agent", USER_AGENT.to_owned()),
         ];
         if let Some(secret) = &self.login.webhook_secret {
-            let signature = signature(&secret.0, unix_seconds(), &body);
+            let signature = sign::header(secret, unix_seconds(), &body);
             headers.push(("clinicall-signature", signature));
         }
         let left = deadline.saturating_sub(began.elapsed());

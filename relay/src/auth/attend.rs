@@ -6,8 +6,9 @@ use std::time::Duration;
 use clinicall_sip::Millis;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
-use super::{Auth, unix_seconds};
+use super::Auth;
 use crate::{
+    clock::unix_seconds,
     config::Config,
     signal::{Handle, Note, Question, Stopped, Told},
 };

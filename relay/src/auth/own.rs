@@ -3,9 +3,9 @@
 use super::{
     Grant, Refused, Rights, Rooms,
     jwt::{self, Audience, Claims, Key, Keyed},
-    unix_seconds,
 };
 use crate::{
+    clock::unix_seconds,
     config::{Config, OWN_ISSUER, is_user_id},
     store::{Look as _, Store, StoreError, engine::Table},
 };

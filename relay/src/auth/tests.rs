@@ -129,7 +129,7 @@ async fn a_changed_key_set_is_read_again() {
     let token = token("2");
     assert_eq!(auth.token(&token).await, Err(Refused::Forged));
     std::fs::write(&path, key(SECRET)).unwrap();
-    let later = SystemTime::now() + std::time::Duration::from_secs(5);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_modified(later).unwrap();
     // the file is looked at once a second at most

@@ -4,9 +4,9 @@ use clinicall_sip::Time;
 
 use super::{
     Backend, BackendError, Call, CallState, Invitation, Invited, Member, check_name, invalid,
-    unix_ms,
 };
 use crate::{
+    clock::unix_ms,
     signal::conference::{Mute, Rung},
     store::{self, StoreError, conference},
 };

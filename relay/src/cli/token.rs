@@ -8,8 +8,8 @@ use crate::{
     auth::{
         Right, Rights, Rooms, api,
         jwt::{self, Claims},
-        unix_seconds,
     },
+    clock::unix_seconds,
     config::{self, Config},
 };
 

@@ -47,8 +47,9 @@ use super::{
     transport::{Entry, close_code, visitor},
 };
 use crate::{
-    auth::{Grant, Right, TokenId, unix_seconds},
+    auth::{Grant, Right, TokenId},
     backend::{Backend, Invitation},
+    clock::{unix_ms, unix_seconds},
     http::{App, Peer, client, is_trusted_origin, peers::Place as Seat},
     store,
     ws::{Bucket, MISSED_PINGS, PING_EVERY, SEND_PATIENCE},
@@ -363,13 +364,6 @@ async fn close(sink: &mut (impl Sink<Message> + Unpin), why: Why) {
         reason: why.as_str().into(),
     };
     let _ = timeout(CLOSE_PATIENCE, sink.send(Message::Close(Some(frame)))).await;
-}
-
-fn unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 /// In the form of a UUID, version 4.

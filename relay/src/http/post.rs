@@ -1,21 +1,27 @@
-//! Requests to the clinic's own web server: one POST, a deadline, a bound, no redirects.
+//! Requests to the clinic's own web server: deadlines, bounds, no redirects, connections that are
+//! kept for the next one. Logins ask by it ([`crate::auth`]), webhooks tell ([`crate::webhook`]).
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{
-    body::Bytes,
-    http::{HeaderName, HeaderValue, Request, Uri, header},
+use axum::body::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{Request, Response, body::Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
 };
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use ring::hmac;
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use tokio::{io::AsyncRead, io::AsyncWrite, net::TcpStream};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider},
-};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
+
+/// An idle connection is kept this long.
+const IDLE: Duration = Duration::from_secs(30);
+/// Heads larger than this are refused.
+const HEAD_READ: usize = 32 << 10;
+
+/// What we call ourselves.
+pub const USER_AGENT: &str = concat!("clinicall/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,7 @@ pub enum PostError {
     Address(String),
     #[error("no answer within {0:?}")]
     Late(Duration),
+    /// What stands in the way, without the address.
     #[error("{0}")]
     Broken(String),
     #[error("the answer is longer than {0} bytes")]
@@ -38,15 +45,9 @@ pub struct Reply {
 }
 
 /// Sends requests; cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Poster {
-    tls: TlsConnector,
-}
-
-impl std::fmt::Debug for Poster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Poster")
-    }
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Poster {
@@ -65,9 +66,17 @@ impl Poster {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self {
-            tls: TlsConnector::from(Arc::new(config)),
-        })
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(HEAD_READ)
+            .build(connector);
+        Ok(Self { client })
     }
 
     /// Posts and waits for the whole answer. Whatever status it has is the caller's to judge.
@@ -79,105 +88,49 @@ impl Poster {
         deadline: Duration,
         limit: usize,
     ) -> Result<Reply, PostError> {
-        tokio::time::timeout(deadline, self.exchange(url, headers, body, limit))
+        let exchange = async {
+            let mut request = Request::post(url);
+            for (name, value) in headers {
+                request = request.header(*name, value);
+            }
+            let request = request
+                .body(Full::new(Bytes::from(body)))
+                .map_err(|_| PostError::Address(url.to_owned()))?;
+            let response = self.send(request).await?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), limit).collect().await;
+            let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+                true => PostError::Long(limit),
+                false => PostError::Broken(root_cause(&*error)),
+            })?;
+            Ok(Reply {
+                status,
+                body: body.to_bytes().into(),
+            })
+        };
+        tokio::time::timeout(deadline, exchange)
             .await
             .map_err(|_| PostError::Late(deadline))?
     }
 
-    async fn exchange(
+    /// Sends a request and waits for the head of the answer, for as long as the caller does.
+    pub async fn send(
         &self,
-        url: &str,
-        headers: &[(&'static str, String)],
-        body: Vec<u8>,
-        limit: usize,
-    ) -> Result<Reply, PostError> {
-        let broken = |error: &dyn std::fmt::Display| PostError::Broken(error.to_string());
-        let address = || PostError::Address(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| address())?;
-        let authority = uri.authority().ok_or_else(address)?;
-        let secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(address()),
-        };
-        let host = authority.host();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let port = authority
-            .port_u16()
-            .unwrap_or(if secure { 443 } else { 80 });
-
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::post(path)
-            .header(header::HOST, authority.as_str())
-            .header(header::CONNECTION, "close");
-        for (name, value) in headers {
-            let value = HeaderValue::try_from(value).map_err(|error| broken(&error))?;
-            request = request.header(HeaderName::from_static(name), value);
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, PostError> {
+        if request.uri().authority().is_none() {
+            return Err(PostError::Address(request.uri().to_string()));
         }
-        let request = request
-            .body(axum::body::Body::from(body))
-            .map_err(|error| broken(&error))?;
-
-        let tcp = TcpStream::connect((bare, port))
-            .await
-            .map_err(|error| broken(&error))?;
-        if !secure {
-            return talk(tcp, request, limit).await;
-        }
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| broken(&error))?;
-        let tls = self
-            .tls
-            .connect(name, tcp)
-            .await
-            .map_err(|error| broken(&error))?;
-        talk(tls, request, limit).await
+        let answer = self.client.request(request).await;
+        answer.map_err(|error| PostError::Broken(root_cause(&error)))
     }
 }
 
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<axum::body::Body>,
-    limit: usize,
-) -> Result<Reply, PostError> {
-    let broken = |error: hyper::Error| PostError::Broken(error.to_string());
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    // ends with the request, also when the deadline drops that
-    let connection = Leash(tokio::spawn(connection));
-    let response = sender.send_request(request).await.map_err(broken)?;
-    let status = response.status().as_u16();
-    let body: Bytes = axum::body::to_bytes(axum::body::Body::new(response.into_body()), limit)
-        .await
-        .map_err(|_| PostError::Long(limit))?;
-    drop(connection);
-    Ok(Reply {
-        status,
-        body: body.into(),
-    })
-}
-
-struct Leash<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for Leash<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+/// The innermost of an error's reasons: "connection refused" and not "client error (Connect)".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
-}
-
-/// What goes into `clinicall-signature`: a MAC over the time and the body, so that the clinic knows
-/// who asks and an old request cannot be sent again.
-#[must_use]
-pub fn signature(secret: &str, unix_seconds: u64, body: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    context.update(format!("{unix_seconds}.").as_bytes());
-    context.update(body);
-    let mac = context.sign();
-    let hex: String = mac
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("t={unix_seconds},v1={hex}")
+    cause.to_string()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Store, StoreError, idempotency, revoked};
-use crate::events::now;
+use crate::clock::unix_ms;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub async fn run(store: Store) {
 }
 
 async fn round(store: &Store) -> Result<(), StoreError> {
-    let now = now();
+    let now = unix_ms();
     while store
         .write(move |changes| {
             let tokens = revoked::expire(changes, now, BATCH)?;

@@ -5,20 +5,11 @@ use std::time::Duration;
 use axum::body::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{StatusCode, header::HeaderMap};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+
+use crate::http::post::{PostError, Poster, USER_AGENT};
 
 /// Of an answer's body nothing is used; this much is read so that the connection can be kept.
 const BODY_READ: usize = 16 << 10;
-
-/// An idle connection is kept this long.
-const IDLE: Duration = Duration::from_secs(30);
-
-/// Heads larger than this are refused.
-const HEAD_READ: usize = 32 << 10;
 
 /// Why a webhook was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +42,16 @@ impl Failed {
     }
 }
 
+impl From<PostError> for Failed {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Address(_) => Self::Address,
+            PostError::Late(_) => Self::Timeout,
+            PostError::Broken(_) | PostError::Long(_) => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Request<'a> {
     pub url: &'a str,
@@ -62,34 +63,10 @@ pub struct Request<'a> {
     pub body: Vec<u8>,
 }
 
-/// Keeps its connections. `None` within: the system has no root certificates.
 #[derive(Clone, Debug)]
-pub struct Client {
-    https: Option<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
-    plain: legacy::Client<HttpConnector, Full<Bytes>>,
-}
+pub struct Client(pub Poster);
 
 impl Client {
-    #[must_use]
-    pub fn new() -> Self {
-        let mut builder = legacy::Client::builder(TokioExecutor::new());
-        builder
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(HEAD_READ);
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(tokio_rustls::rustls::crypto::ring::default_provider())
-            .inspect_err(
-                |error| tracing::error!(%error, "no root certificates: https webhooks fail"),
-            )
-            .ok()
-            .map(|roots| builder.build(roots.https_only().enable_http1().build()));
-        Self {
-            https,
-            plain: builder.build(HttpConnector::new()),
-        }
-    }
-
     /// `Ok`: a 2xx came within `timeout`. A redirect is a failure like any other status.
     pub async fn post(&self, request: Request<'_>, timeout: Duration) -> Result<(), Failed> {
         let exchange = self.exchange(request);
@@ -98,27 +75,16 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<'_>) -> Result<(), Failed> {
-        let secure = request.url.starts_with("https://");
         let request = hyper::Request::post(request.url)
             .header("content-type", "application/json")
-            .header(
-                "user-agent",
-                concat!("clinicall/", env!("CARGO_PKG_VERSION")),
-            )
+            .header("user-agent", USER_AGENT)
             .header("clinicall-signature", request.signature)
             .header("clinicall-event", request.kind)
             .header("clinicall-event-id", request.event)
             .header("clinicall-attempt", request.attempt)
             .body(Full::new(Bytes::from(request.body)))
             .map_err(|_| Failed::Address)?;
-        let answer = match (&self.https, secure) {
-            (Some(https), true) => https.request(request).await,
-            (None, true) => {
-                return Err(Failed::Unreachable("no root certificates".to_owned()));
-            }
-            (_, false) => self.plain.request(request).await,
-        };
-        let answer = answer.map_err(|error| Failed::Unreachable(root_cause(&error)))?;
+        let answer = self.0.send(request).await?;
         let (head, mut body) = answer.into_parts();
         // the status decides; what follows is read for the connection's sake, and only so much
         let mut read = 0;
@@ -129,12 +95,6 @@ impl Client {
             }
         }
         judge(head.status, &head.headers)
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -160,15 +120,6 @@ pub fn shown(url: &str) -> String {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
     let host = authority.rsplit('@').next().unwrap_or("");
     format!("{scheme}://{host}")
-}
-
-/// The innermost of an error's reasons: "connection refused" and not "client error (Connect)".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

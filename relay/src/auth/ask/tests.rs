@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{xml::NOT_XML, *};
-use crate::signal::users::Keys;
+use crate::{config::Secret, signal::users::Keys};
 
 /// A web server on a port of its own: keeps what it is asked, and answers with what it was told to.
 struct Site {
@@ -70,7 +70,7 @@ impl Site {
         config.login.call_webhook = Some(self.url.clone());
         config.login.webhook_form = form;
         config.login.webhook_deadline_ms = 300;
-        config.login.webhook_secret = Some(crate::config::Secret("sixteen bytes or more".into()));
+        config.login.webhook_secret = Some(Secret("sixteen bytes or more".into()));
         Clinic::from_config(&config).unwrap().unwrap()
     }
 
@@ -103,7 +103,11 @@ async fn the_clinic_names_the_password_and_is_not_asked_twice() {
     let at = shown[2..].split(',').next().unwrap().parse().unwrap();
     assert_eq!(
         shown,
-        signature("sixteen bytes or more", at, body.as_bytes())
+        sign::header(
+            &Secret("sixteen bytes or more".to_owned()),
+            at,
+            body.as_bytes()
+        )
     );
     clinic.forget("2");
     clinic.user("2").await.unwrap();

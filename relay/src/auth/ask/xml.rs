@@ -8,6 +8,7 @@ use super::Strange;
 use crate::{
     auth::jwt::is_name,
     http::post::Reply,
+    percent,
     signal::users::{Keys, User},
 };
 
@@ -38,25 +39,11 @@ pub(super) fn who_is(user: &str, domain: &str, realm: &str) -> Vec<u8> {
         if !form.is_empty() {
             form.push('&');
         }
-        encode(&mut form, name);
+        percent::encode_into(&mut form, name);
         form.push('=');
-        encode(&mut form, value);
+        percent::encode_into(&mut form, value);
     }
     form.into_bytes()
-}
-
-fn encode(form: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            form.push(byte.into());
-        } else {
-            form.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-                form.push(digit.to_ascii_uppercase());
-            }
-        }
-    }
 }
 
 /// Deeper than any directory; a document nested further is not read.

@@ -2,6 +2,8 @@
 //! `/ws/sesion=KEY&myid=USER&devid=TENANT&v=VERSION&uuid=PAGE&api=js`. The names are not looked at,
 //! the places count. A value that the page never set arrives as the text `undefined`.
 
+use crate::percent::decode;
+
 /// Who knocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Knock {
@@ -40,7 +42,7 @@ impl Knock {
             if value == "undefined" { "" } else { value }
         });
         let mut next = |missing| places.next().ok_or(missing);
-        let key = unescaped(next(Refusal::NoSession)?);
+        let key = decode(next(Refusal::NoSession)?);
         let user = next(Refusal::NoSession)?;
         let tenant = next(Refusal::NoTenant)?;
         let version = next(Refusal::NoVersion)?;
@@ -64,27 +66,6 @@ impl Knock {
             uuid: uuid.unwrap_or_default().to_owned(),
         })
     }
-}
-
-/// `%3D` and its like: a browser leaves most of a path alone, a proxy may not.
-fn unescaped(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                out.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]

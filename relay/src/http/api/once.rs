@@ -98,7 +98,7 @@ async fn carry_out(
     let body = to_bytes(body, usize::MAX)
         .await
         .map_err(|error| Problem::unavailable(&error.to_string()))?;
-    let at = crate::auth::unix_seconds() * 1_000;
+    let at = crate::clock::unix_ms();
     let kept = idempotency::Answer {
         at,
         request: hash,

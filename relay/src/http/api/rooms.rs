@@ -296,12 +296,7 @@ pub(super) async fn uninvite(
     Path((room, user)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     caller.need("rooms")?;
-    match app.backend.uninvite(&room, &user).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found(&format!(
-            "user `{user}` is not invited to room `{room}`"
-        ))),
-    }
+    withdraw(&app, &room, &user, "not invited to").await
 }
 
 /// Who is in a room now.
@@ -365,12 +360,7 @@ pub(super) async fn remove(
     Path((room, user)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     caller.need("rooms")?;
-    match app.backend.uninvite(&room, &user).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found(&format!(
-            "user `{user}` is not in room `{room}`"
-        ))),
-    }
+    withdraw(&app, &room, &user, "not in").await
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -402,4 +392,13 @@ pub(super) async fn guest(
     let seconds = guest.ttl_seconds.unwrap_or(3_600);
     let ticket = app.auth.guest(&room, guest.name.as_deref(), seconds)?;
     Ok((StatusCode::CREATED, Json(ticket.into())))
+}
+
+async fn withdraw(app: &App, room: &str, user: &str, not: &str) -> Result<StatusCode, Problem> {
+    match app.backend.uninvite(room, user).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(&format!(
+            "user `{user}` is {not} room `{room}`"
+        ))),
+    }
 }

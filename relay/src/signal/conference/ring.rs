@@ -9,6 +9,7 @@ use super::{
 use crate::{
     backend::Invitation,
     media::{MemberId, Wants},
+    percent,
     signal::{
         News,
         focus::{
@@ -362,26 +363,11 @@ fn in_the_name_of(desk: &Desk<'_>, invitation: &Invitation) -> Caller {
     let mut headers = Headers::new();
     headers.push("X-Clinicall-Room", invitation.room.as_str());
     if !invitation.message.is_empty() {
-        headers.push("X-Clinicall-Message", percent_encoded(&invitation.message));
+        headers.push("X-Clinicall-Message", percent::encode(&invitation.message));
     }
     Caller {
         uri,
         name: caller.map(|user| user.name),
         headers,
     }
-}
-
-/// As JavaScript's `decodeURIComponent` takes it: a header's value is one line of plain ASCII.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
 }
