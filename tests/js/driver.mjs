@@ -13,7 +13,7 @@ const LOG_LINES = 2000;
 
 // Fake camera and microphone without a question; loopback candidates, because a machine without a
 // network has no other; no throttling of the tabs that are not in front.
-const chromium = ({ secure, microphone }) => ({
+const chromium = ({ secure }) => ({
   browser: "chrome",
   executablePath: "/usr/bin/chromium",
   pipe: true,
@@ -26,7 +26,6 @@ const chromium = ({ secure, microphone }) => ({
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
     ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
-    ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
   ],
 });
 

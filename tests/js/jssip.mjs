@@ -16,9 +16,13 @@ const meet = (newer) => {
   session.on("confirmed", () => stage.tell("connected"));
   session.on("failed", hangup);
   session.on("ended", hangup);
+  // one stream, whether or not the server says which belong together: what is in no element is not played
+  const remote = new MediaStream();
   const show = (connection) =>
-    connection.addEventListener("track", ({ streams, track }) =>
-      stage.show(streams[0] ?? new MediaStream([track])));
+    connection.addEventListener("track", ({ track }) => {
+      remote.addTrack(track);
+      stage.show(remote);
+    });
   if (session.connection) show(session.connection);
   else session.on("peerconnection", ({ peerconnection }) => show(peerconnection));
 };

@@ -78,9 +78,17 @@ export async function quality(connection = connections.at(-1)) {
     freezes: sum(video, "freezeCount"),
     frozen: sum(video, "totalFreezesDuration"),
     framesSent: sum(outbound("video"), "framesSent"),
+    offset: ahead(video, audio),
     audioBytesSent: sum(outbound("audio"), "bytesSent"),
     videoBytesSent: sum(outbound("video"), "bytesSent"),
   };
+}
+
+// How much later what is seen was sent than what is heard with it, by the sender's clock, in milliseconds; null where
+// the browser does not say.
+function ahead(video, audio) {
+  const [seen, heard] = [video, audio].map((reports) => reports.find((it) => it.estimatedPlayoutTimestamp > 0));
+  return seen && heard ? seen.estimatedPlayoutTimestamp - heard.estimatedPlayoutTimestamp : null;
 }
 
 globalThis.flow = flow;

@@ -1,9 +1,12 @@
-// What a person hears: the remote sound as 16-bit samples at 16 kHz, base64.
+// What a person hears: the remote sound as 16-bit samples at 16 kHz, base64; and how far the picture is ahead of it.
+import { connections, quality } from "./flow.mjs";
 
 const RATE = 16_000;
 
+// { sound, offset }: the offset in milliseconds, the median of one a second, null where the browser tells none.
 export async function record(seconds) {
-  const stream = document.querySelector("#remote").srcObject;
+  const receivers = connections.at(-1).getReceivers();
+  const stream = new MediaStream(receivers.map(({ track }) => track).filter(({ kind }) => kind === "audio"));
   const context = new AudioContext({ sampleRate: RATE });
   const chunks = [];
   // deprecated, and the only node that needs no file of its own; nothing here is in a hurry
@@ -11,7 +14,13 @@ export async function record(seconds) {
   tap.onaudioprocess = ({ inputBuffer }) => chunks.push(inputBuffer.getChannelData(0).slice());
   context.createMediaStreamSource(stream).connect(tap);
   tap.connect(context.destination);
+  const offsets = [];
+  const look = setInterval(async () => {
+    const { offset } = (await quality()) ?? {};
+    if (typeof offset === "number") offsets.push(offset);
+  }, 1000);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  clearInterval(look);
   await context.close();
   const samples = Int16Array.from(
     chunks.flatMap((chunk) => [...chunk]),
@@ -20,7 +29,8 @@ export async function record(seconds) {
   const bytes = new Uint8Array(samples.buffer);
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return btoa(text);
+  offsets.sort((one, other) => one - other);
+  return { sound: btoa(text), offset: offsets[offsets.length >> 1] ?? null };
 }
 
 globalThis.record = record;

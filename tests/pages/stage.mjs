@@ -2,6 +2,7 @@
 // `answer`, `decline`, `hangup` to this object, and tells what it is told.
 import { connections, flow, wire } from "./flow.mjs";
 import "./record.mjs";
+import "./voice.mjs";
 
 const waiting = new Set();
 

@@ -67,7 +67,7 @@ impl Browser {
     }
 
     /// The same with more: `secure`, the origin of pages that get camera and microphone although
-    /// they come without TLS; `microphone`, a WAV file that Chromium hears, over and over. Only pages go through that network: the browser is
+    /// they come without TLS. Only pages go through that network: the browser is
     /// driven from inside it.
     pub fn launch_with(kind: Kind, net: Option<&Net>, with: &Value) -> Result<Self> {
         let driver = Driver::start(net)?;

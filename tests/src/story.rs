@@ -30,7 +30,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many people there are for all stories together.
-const PEOPLE: usize = 200;
+const PEOPLE: usize = 400;
 
 /// How long the phones of [`Sort::Impatient`] ring.
 pub const SHORT_RING: Duration = Duration::from_secs(3);

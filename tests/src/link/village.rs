@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Link,
-    capture::{Heading, Station},
+    capture::{Content, Heading, Station},
     wire::{NEAR, Wire},
 };
 use crate::{
@@ -38,7 +38,6 @@ pub struct Village {
     far: Vec<(Kind, Browser)>,
     clinic: Clinic,
     pub wire: Wire,
-    microphone: Option<PathBuf>,
 }
 
 impl Village {
@@ -46,7 +45,7 @@ impl Village {
     pub fn shared() -> Result<MutexGuard<'static, Self>> {
         static VILLAGE: OnceLock<Result<Mutex<Village>, String>> = OnceLock::new();
         let village = VILLAGE.get_or_init(|| {
-            Self::open(None, None)
+            Self::open(None)
                 .map(Mutex::new)
                 .map_err(|error| format!("{error:#}"))
         });
@@ -56,8 +55,8 @@ impl Village {
         }
     }
 
-    /// With this relay, if one is given, and this in Chromium's microphones.
-    pub fn open(binary: Option<PathBuf>, microphone: Option<PathBuf>) -> Result<Self> {
+    /// With this relay, if one is given.
+    pub fn open(binary: Option<PathBuf>) -> Result<Self> {
         let wire = Wire::lay(Link::good())?;
         let mut plan = plan(Sort::Ordinary)?;
         plan.net = Some(wire.near());
@@ -68,7 +67,6 @@ impl Village {
             far: Vec::new(),
             clinic: Clinic::open(&plan)?,
             wire,
-            microphone,
         })
     }
 
@@ -115,10 +113,7 @@ impl Village {
             return Ok(browser.clone());
         }
         let address = self.clinic.address();
-        let with = json!({
-            "secure": address.trim_end_matches('/'),
-            "microphone": self.microphone,
-        });
+        let with = json!({ "secure": address.trim_end_matches('/') });
         let browser = Browser::launch_with(kind, Some(net), &with)?;
         held.push((kind, browser.clone()));
         Ok(browser)
@@ -154,12 +149,19 @@ pub struct Visit<'a> {
     pub patient: Patient<'a>,
 }
 
-/// What the patient waited for after pressing the button, in seconds.
+/// What people waited for, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Beginning {
+    /// The patient, after pressing the button.
     pub audio: f64,
     /// `None`: no picture within the patience given.
     pub frame: Option<f64>,
+    /// Whoever waited longer, from the acceptance.
+    pub accepted_audio: f64,
+    pub accepted_frame: Option<f64>,
+    /// Bytes at IP level, both ways, from the button to the first sound at both: of signalling (TCP), and of all.
+    pub signalling: u64,
+    pub bytes: u64,
 }
 
 /// Sentences of `onQuality`: the doctor's and the patient's.
@@ -295,30 +297,70 @@ impl Counters {
 }
 
 impl Visit<'_> {
-    /// The patient rings, the doctor answers at once; what the patient waited for. Without a
-    /// picture within `frame` there is none.
+    /// The patient rings, the doctor answers at once; what they waited for. Without a picture within `frame`
+    /// there is none.
     pub fn begin(&self, video: bool, frame: Duration) -> Result<Beginning> {
-        for person in [&self.doctor, &self.patient] {
+        self.begin_within(PATIENCE, video, frame)
+    }
+
+    /// The same for people of another patience.
+    pub fn begin_within(
+        &self,
+        patience: Duration,
+        video: bool,
+        frame: Duration,
+    ) -> Result<Beginning> {
+        let both = [&self.doctor, &*self.patient];
+        for person in both {
             person.does("stage.arm()", Value::Null)?;
         }
         self.doctor.does("stage.answerAtOnce(arg)", json!(video))?;
         let arg = json!({ "to": self.doctor.user, "video": video });
+        let (begun, from) = (Instant::now(), self.wire.now());
         self.patient
             .does("await stage.ring(arg.to, arg.video)", arg)?;
-        let begun = Instant::now();
-        self.patient.until_within(PATIENCE, "firstAudio")?;
-        self.doctor.until_within(PATIENCE, "firstAudio")?;
+        for person in [&*self.patient, &self.doctor] {
+            person.until_within(patience.saturating_sub(begun.elapsed()), "firstAudio")?;
+        }
+        let (signalling, bytes) = self.carried(&(from..self.wire.now()));
         if video {
-            while begun.elapsed() < frame && !self.patient.was_told("firstFrame")? {
+            while begun.elapsed() < frame
+                && !(self.patient.was_told("firstFrame")? && self.doctor.was_told("firstFrame")?)
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
-        let notes: Notes = self.patient.asks("return stage.notes", Value::Null)?;
-        let since = |at: f64| (at - notes.ring.unwrap_or(at)) / 1_000.0;
+        let [doctor, patient] =
+            both.map(|person| -> Result<Notes> { person.asks("return stage.notes", Value::Null) });
+        let (doctor, patient) = (doctor?, patient?);
+        let since = |from: Option<f64>| move |at: f64| (at - from.unwrap_or(at)) / 1_000.0;
+        let later = |one: Option<f64>, other: Option<f64>| Some(one?.max(other?));
+        let audio = later(doctor.first_audio, patient.first_audio);
+        let seen = later(doctor.first_frame, patient.first_frame);
         Ok(Beginning {
-            audio: notes.first_audio.map_or(f64::NAN, since),
-            frame: notes.first_frame.map(since),
+            audio: patient.first_audio.map_or(f64::NAN, since(patient.ring)),
+            frame: patient.first_frame.map(since(patient.ring)),
+            accepted_audio: audio.map_or(f64::NAN, since(doctor.accept)),
+            accepted_frame: seen.map(since(doctor.accept)),
+            signalling,
+            bytes,
         })
+    }
+
+    /// Bytes handed to the link both ways in that while: of TCP, and of all.
+    fn carried(&self, during: &Range<u64>) -> (u64, u64) {
+        let ways = [Heading::Up, Heading::Down];
+        let contents = ways.map(|heading| {
+            self.wire
+                .capture(|capture| capture.contents(heading, Station::Sent, during))
+        });
+        let of = |wanted: fn(&Content) -> bool| {
+            let each = contents.iter().flatten();
+            each.filter(|(content, _)| wanted(content))
+                .map(|(_, (_, bytes))| bytes)
+                .sum()
+        };
+        (of(|content| *content == Content::Tcp), of(|_| true))
     }
 
     /// Looks on for a while.
@@ -396,6 +438,7 @@ impl Visit<'_> {
 #[serde(rename_all = "camelCase")]
 struct Notes {
     ring: Option<f64>,
+    accept: Option<f64>,
     first_frame: Option<f64>,
     first_audio: Option<f64>,
 }

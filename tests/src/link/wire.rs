@@ -137,6 +137,11 @@ impl Wire {
         look(&self.shared.ways().capture)
     }
 
+    /// Forgets what went over so far: a long run of visits is a lot of packets.
+    pub fn forget(&self) {
+        self.shared.ways().capture = Capture::default();
+    }
+
     /// Runs something in the network of that name on a thread of its own.
     pub fn inside<T: Send + 'static>(
         net: &Net,

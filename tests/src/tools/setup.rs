@@ -119,7 +119,7 @@ pub fn programs(wanted: &[(&str, &str)]) -> Result<()> {
 }
 
 /// Installs Debian packages.
-fn apt(missing: &[&str]) -> Result<()> {
+pub fn apt(missing: &[&str]) -> Result<()> {
     let list = missing.join(" ");
     ensure!(
         on_path("apt-get"),

@@ -100,7 +100,7 @@ pub fn rows() -> Result<Vec<Row>> {
 
 /// The callee is far from the relay; none where one may not make networks.
 fn far_away(binary: PathBuf) -> Result<Vec<Row>> {
-    let mut village = match Village::open(Some(binary), None) {
+    let mut village = match Village::open(Some(binary)) {
         Ok(village) => village,
         Err(error) => {
             say(format_args!("no rows from afar: {error:#}"));
