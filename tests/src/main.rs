@@ -14,6 +14,7 @@ cargo xtask COMMAND
                         (`visit`: the browser and peer stories)
   pkg                   build the npm package's code into pkg/dist
   bench NAME [--json]   measure: comet, lowband, media, setup or size; with --json the last line is one object
+                        (lowband: --cell 64,5,300 for some links, --full for all)
   page                  build the demo page into www/dist";
 
 fn main() -> ExitCode {
@@ -35,8 +36,7 @@ fn run() -> Result<()> {
         ["demo"] => demo::run(),
         ["test"] => suite::run_all(None),
         ["test", filter] => suite::run_all(Some(filter)),
-        ["bench", name] => bench::run(name, false),
-        ["bench", name, "--json"] => bench::run(name, true),
+        ["bench", name, ref words @ ..] => bench::run(name, words),
         ["pkg"] => pkg::make().map(drop),
         ["page"] => page::make().map(drop),
         [] | ["help" | "--help" | "-h"] => {

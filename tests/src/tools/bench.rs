@@ -8,18 +8,29 @@ mod size;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 
 /// What can be measured.
 pub const NAMES: [&str; 5] = ["comet", "lowband", "media", "setup", "size"];
 
-/// Measures, shows a table on standard error, and with `json` one object as the last line of
-/// standard output.
-pub fn run(name: &str, json: bool) -> Result<()> {
+/// Measures, shows a table on standard error, and with `--json` one object as the last line of
+/// standard output. What other words there are is for the bench to understand.
+pub fn run(name: &str, words: &[&str]) -> Result<()> {
+    let json = words.contains(&"--json");
+    let words: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|&word| word != "--json")
+        .collect();
+    ensure!(
+        words.is_empty() || name == "lowband",
+        "`bench {name}` does not know `{}`",
+        words.join(" ")
+    );
     let rows = match name {
         "media" => return media::run_example(json),
-        "lowband" => lowband::rows()?,
+        "lowband" => lowband::rows(&words)?,
         "comet" => comet::rows()?,
         "setup" => setup::rows()?,
         "size" => size::rows()?,
@@ -94,6 +105,11 @@ impl Row {
     const fn goal(mut self, goal: f64) -> Self {
         self.goal = Some(goal);
         self
+    }
+
+    /// The goal, where this row is what it is about.
+    const fn goal_if(self, about: bool, goal: f64) -> Self {
+        if about { self.goal(goal) } else { self }
     }
 }
 

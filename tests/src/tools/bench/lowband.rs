@@ -1,62 +1,99 @@
 //! Visits over slow links: our client beside JsSIP, through the same relay over the same link.
 //!
-//! A doctor near the relay, a patient behind an emulated link, both in Chromium; the patient rings, the doctor
-//! answers at once. Both speak sentences (espeak-ng) over and over. What is counted is counted at the link, every IP packet
-//! handed to it; what is heard is recorded in the page and laid beside what was said (STOI and PESQ, see
-//! `tests/py/intelligible.py`). Ours knows the profile of the patient's link at the patient's side alone; JsSIP
-//! knows nothing of links. On 16 kbit/s both speak without a camera.
+//! A doctor near the relay, a patient behind an emulated link, a whole browser each; the patient rings, the doctor
+//! answers at once. Both say sentences over and over ([`speech`]). What is counted is counted at the link, every IP
+//! packet handed to it; what is heard is recorded in the page and laid beside what was said. Ours knows the profile of the patient's
+//! link at the patient's side alone; JsSIP knows nothing of links. Below 64 kbit/s both speak without a camera.
+//!
+//! `--cell 64,5,300` measures that one, `--cell 64,burst,300` with bursts of loss, `--full` all of them; without either it
+//! is the choice of [`cells::chosen`], half an hour. Each figure is of one visit of [`WATCH`] seconds. A visit that does not come about says
+//! why and counts as the limits of each figure.
 //!
 //! The relay is the development build: it has a few dozen packets a second to forward.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod cells;
+mod figures;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::Row;
 use crate::{
-    browser::Kind::Chromium,
-    clinic::scratch,
+    browser::Kind,
     link::{
         Link, probe,
-        village::{PATIENCE, Village, Visit, While},
+        speech::Judge,
+        village::{Village, Visit},
     },
-    repo::{self, command, run_quietly},
-    story::{Person, Phone},
+    story::Phone,
     tools::{say, setup},
 };
+use cells::Cell;
+use figures::Figures;
 
-const RTT: u64 = 300;
-/// The link, the profile for it, and whether there is a picture.
-const LINKS: [(u32, &str, bool); 3] = [(16, "16k", false), (64, "64k", true), (150, "150k", true)];
-const LOSSES: [f64; 3] = [0.0, 5.0, 20.0];
-
-/// From the set-up's end to where the budget has to be kept.
+/// From the first sound to where the budget has to be kept.
 const SETTLE: Duration = Duration::from_secs(3);
-const WATCH: u64 = 14;
+/// Seconds looked at.
+const WATCH: u64 = 12;
+/// How long people wait for a voice, and for a picture from the ringing on.
+const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE_FOR_FRAME: Duration = Duration::from_secs(25);
 
-const GOAL_ABOVE: f64 = 1.0;
-const GOAL_FPS: f64 = 12.0;
-const GOAL_AUDIO: f64 = 4.0;
-
-const SENTENCES: &str = "Good morning. How did you sleep? Take one tablet in the evening, after the meal. \
-    Does it hurt when I press here? Please show me your left hand. Drink enough water, and call again on Thursday.";
-
-pub fn rows() -> Result<Vec<Row>> {
+/// Each cell's rows, as they come.
+pub fn rows(words: &[&str]) -> Result<Vec<Row>> {
+    let cells = match words {
+        [] => cells::chosen(),
+        ["--full"] => cells::all(),
+        ["--cell", wanted @ ..] if !wanted.is_empty() => wanted
+            .iter()
+            .map(|cell| cell.parse())
+            .collect::<Result<_>>()?,
+        _ => bail!(
+            "`bench lowband` knows --full and --cell KBPS,LOSS,RTT... (LOSS in %, or `burst`)"
+        ),
+    };
     setup::stories()?;
-    setup::programs(&[("espeak-ng", "espeak-ng")])?;
-    let python = python()?;
-    let folder = scratch("lowband")?;
-    let said = speak(&folder)?;
+    let judge = Judge::come()?;
+    let mut village = None;
+    let mut rows = Vec::new();
+    if !matches!(words, ["--cell", ..]) {
+        rows.extend(own_error()?);
+        rows.extend(no_link(&mut village, &judge));
+    }
+    let (begun, count) = (Instant::now(), cells.len());
+    for (at, cell) in cells.into_iter().enumerate() {
+        let minutes = begun.elapsed().as_secs() / 60;
+        say(format_args!(
+            "cell {} of {count}, {minutes} min: {cell}",
+            at + 1
+        ));
+        let ours = json!({ "bandwidth": cell.profile() });
+        let [ours, jssip] =
+            [(Phone::Clinicall, ours), (Phone::JsSip, json!({}))].map(|(phone, patient)| {
+                let figures = visit(&mut village, &judge, Some(cell), phone, &patient);
+                let figures = figures.unwrap_or_else(|error| {
+                    // whatever it was, the next visit has browsers of its own
+                    village = None;
+                    say(format_args!("  {phone:?}: no visit: {error:#}"));
+                    Figures::NONE
+                });
+                say(format_args!("  {phone:?}: {figures}"));
+                figures
+            });
+        rows.extend(figures::rows(cell, &ours, &jssip));
+    }
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    say(format_args!("{count} cells in {minutes:.1} min"));
+    Ok(rows)
+}
 
+/// What the emulator adds to what it is to be like.
+fn own_error() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for kbps in [16, 150] {
-        let error = probe::measure(kbps, Duration::from_millis(RTT / 2))?;
+        let error = probe::measure(kbps, Duration::from_millis(150))?;
         let here = format!("the emulator's own error at {kbps} kbit/s");
         let percent = (error.rate.abs() * 1e5).round() / 1e3;
         rows.push(Row::alone(format!("{here}: rate"), "%", percent));
@@ -67,206 +104,56 @@ pub fn rows() -> Result<Vec<Row>> {
             millis,
         ));
     }
-    let mut village = Village::open(None, Some(said.clone()))?;
-    for (kbps, profile, video) in LINKS {
-        for loss in LOSSES {
-            let cell = Cell { kbps, loss, video };
-            let mut measure = |phone, patient: Value| {
-                say(format_args!(
-                    "{phone:?}, {kbps} kbit/s, {loss} % loss, {RTT} ms"
-                ));
-                let options = (&json!({}), &patient);
-                let judge =
-                    |person: &str, heard: &str| judge(&python, &said, &folder, person, heard);
-                let figures = village
-                    .visit(phone, (Chromium, Chromium), options, |visit| {
-                        cell.measure(visit, judge)
-                    })
-                    .unwrap_or_else(|error| {
-                        say(format_args!("no visit: {error:#}"));
-                        Figures::NONE
-                    });
-                say(format_args!("{figures:?}"));
-                figures
-            };
-            let ours = measure(Phone::Clinicall, json!({ "bandwidth": profile }));
-            let jssip = measure(Phone::JsSip, json!({}));
-            rows.extend(cell.rows(&ours, &jssip));
-        }
-    }
-    drop(village);
-    fs::remove_dir_all(folder)?;
     Ok(rows)
 }
 
-#[derive(Clone, Copy)]
-struct Cell {
-    kbps: u32,
-    loss: f64,
-    video: bool,
+/// What becomes of the profile for 16 kbit/s over a link without any limits: the codec's and this machine's own part.
+fn no_link(village: &mut Option<Village>, judge: &Judge) -> Vec<Row> {
+    let options = json!({ "bandwidth": "16k" });
+    match visit(village, judge, None, Phone::Clinicall, &options) {
+        Ok(figures) => {
+            say(format_args!("no limits: {figures}"));
+            figures::own(&figures)
+        }
+        Err(error) => {
+            say(format_args!("no visit even without a link: {error:#}"));
+            *village = None;
+            Vec::new()
+        }
+    }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    /// Seconds from ringing.
-    audio: f64,
-    frame: f64,
-    /// Per cent of 1 s windows above the budget, both ways together.
-    above: f64,
-    up: f64,
-    down: f64,
-    /// Per cent, the worse of both sides; so are the following.
-    concealed: f64,
-    stoi: f64,
-    pesq: f64,
-    fps: f64,
-}
-
-impl Figures {
-    /// Of a visit that did not come about: the limits.
-    const NONE: Self = Self {
-        audio: PATIENCE.as_secs() as f64,
-        frame: PATIENCE.as_secs() as f64,
-        above: 100.0,
-        up: 0.0,
-        down: 0.0,
-        concealed: 100.0,
-        stoi: 0.0,
-        pesq: 1.0,
-        fps: 0.0,
+/// A visit over this link, or over none that limits anything.
+fn visit(
+    village: &mut Option<Village>,
+    judge: &Judge,
+    cell: Option<Cell>,
+    phone: Phone,
+    patient: &Value,
+) -> Result<Figures> {
+    let village = match village {
+        Some(village) => village,
+        none => none.insert(Village::open(None)?),
     };
+    village.wire.forget();
+    let browsers = cell.map_or((Kind::Chromium, Kind::Chromium), Cell::browsers);
+    village.visit(phone, browsers, (&json!({}), patient), |visit| {
+        measure(visit, judge, cell)
+    })
 }
 
-impl Cell {
-    fn measure(
-        self,
-        visit: &Visit<'_>,
-        judge: impl Fn(&str, &str) -> Result<Score>,
-    ) -> Result<Figures> {
-        visit.patient.on(Link::cell(self.kbps, self.loss, RTT));
-        let beginning = visit.begin(self.video, PATIENCE / 2)?;
-        std::thread::sleep(SETTLE);
-        for person in [&visit.doctor, &*visit.patient] {
-            let code = "globalThis.recorded = record(arg)";
-            person.does(code, json!(WATCH - 1))?;
-        }
-        let seen: While = visit.watch(Duration::from_secs(WATCH))?;
-        let recorded = |person: &Person| -> Result<String> {
-            person.asks("return await recorded", Value::Null)
-        };
-        let scores = [
-            judge("doctor", &recorded(&visit.doctor)?)?,
-            judge("patient", &recorded(&visit.patient)?)?,
-        ];
-        say(format_args!("{seen}"));
-        let _ = visit.end();
-        let (up, down) = seen.kbps();
-        let worst = |of: fn(&Score) -> f64| scores.iter().map(of).fold(f64::MAX, f64::min);
-        Ok(Figures {
-            audio: beginning.audio,
-            frame: beginning.frame.unwrap_or(PATIENCE.as_secs_f64()),
-            above: seen.above(self.kbps) * 100.0,
-            up,
-            down,
-            concealed: seen.doctor.concealed.max(seen.patient.concealed) * 100.0,
-            stoi: worst(|score| score.stoi),
-            pesq: worst(|score| score.pesq),
-            fps: seen.doctor.fps.min(seen.patient.fps),
-        })
-    }
-
-    fn rows(self, ours: &Figures, jssip: &Figures) -> Vec<Row> {
-        let name = |what: &str| {
-            let Self { kbps, loss, .. } = self;
-            format!("{kbps} kbit/s, {loss} % loss, {RTT} ms: {what}")
-        };
-        let tenth = |figure: f64| (figure * 10.0).round() / 10.0;
-        let hundredth = |figure: f64| (figure * 100.0).round() / 100.0;
-        let less = |what, unit, of: fn(&Figures) -> f64| {
-            Row::less(name(what), unit, tenth(of(ours)), tenth(of(jssip)))
-        };
-        let more = |what, unit, of: fn(&Figures) -> f64| {
-            Row::more(name(what), unit, hundredth(of(ours)), hundredth(of(jssip)))
-        };
-        let mut rows = vec![
-            less("first audio after ringing", "s", |it| it.audio).goal(GOAL_AUDIO),
-            less("seconds above the budget", "%", |it| it.above).goal(GOAL_ABOVE),
-            less("sent up", "kbit/s", |it| it.up),
-            less("sent down", "kbit/s", |it| it.down),
-            less("concealed speech", "%", |it| it.concealed),
-            more("STOI", "of 1", |it| it.stoi),
-            more("PESQ", "MOS", |it| it.pesq),
-        ];
-        if self.video {
-            rows.push(less("first frame after ringing", "s", |it| it.frame));
-            rows.push(more("frame rate", "fps", |it| it.fps).goal(GOAL_FPS));
-        }
-        rows
-    }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Score {
-    stoi: f64,
-    pesq: f64,
-}
-
-/// A WAV file of the sentences, 16 kHz mono.
-fn speak(folder: &Path) -> Result<PathBuf> {
-    let (spoken, said) = (folder.join("spoken.wav"), folder.join("said.wav"));
-    run_quietly(
-        command("espeak-ng")
-            .args(["-v", "en-us", "-s", "150", "-w"])
-            .arg(&spoken)
-            .arg(SENTENCES),
-    )?;
-    setup::programs(&[("ffmpeg", "ffmpeg")])?;
-    run_quietly(
-        command("ffmpeg")
-            .args(["-loglevel", "error", "-y", "-i"])
-            .arg(&spoken)
-            .args(["-ar", "16000", "-ac", "1"])
-            .arg(&said),
-    )?;
-    Ok(said)
-}
-
-/// A Python of our own with the packages that judge speech.
-fn python() -> Result<PathBuf> {
-    let home = repo::path("tests/artifacts/python");
-    let python = home.join("bin/python");
-    if !home.join("ready").exists() {
-        setup::programs(&[("python3", "python3"), ("gcc", "gcc")])?;
-        say("installing pystoi and pesq from PyPI");
-        if run_quietly(command("python3").args(["-m", "venv"]).arg(&home)).is_err() {
-            run_quietly(command("apt-get").args(["install", "-y", "python3-venv", "python3-dev"]))?;
-            run_quietly(command("python3").args(["-m", "venv"]).arg(&home))?;
-        }
-        // the second builds against what the first brings
-        for packages in [&["numpy", "scipy", "pystoi==0.4.1"][..], &["pesq==0.0.4"]] {
-            run_quietly(
-                command(&python)
-                    .args(["-m", "pip", "install", "-q"])
-                    .args(packages),
-            )?;
-        }
-        fs::write(home.join("ready"), "")?;
-    }
-    Ok(python)
-}
-
-fn judge(python: &Path, said: &Path, folder: &Path, person: &str, heard: &str) -> Result<Score> {
-    let (text, raw) = (
-        folder.join("heard.txt"),
-        folder.join(format!("{person}.raw")),
-    );
-    fs::write(&text, heard)?;
-    run_quietly(
-        command("sh")
-            .args(["-c", "base64 -d \"$1\" > \"$2\"", "sh"])
-            .args([&text, &raw]),
-    )?;
-    let script = repo::path("tests/py/intelligible.py");
-    let score = run_quietly(command(python).arg(script).arg(said).arg(&raw))?;
-    serde_json::from_str(score.trim()).context("no score")
+fn measure(visit: &Visit<'_>, judge: &Judge, cell: Option<Cell>) -> Result<Figures> {
+    let people = (&visit.doctor, &*visit.patient);
+    judge.speak(people.0, people.1)?;
+    visit.patient.on(cell.map_or(Link::good(), Cell::link));
+    let video = cell.is_some_and(Cell::video);
+    let beginning = visit.begin_within(PATIENCE, video, PATIENCE_FOR_FRAME)?;
+    std::thread::sleep(SETTLE);
+    Judge::listen(people.0, people.1, WATCH)?;
+    let seen = visit.watch(Duration::from_secs(WATCH))?;
+    let recorded = Judge::recorded(people.0, people.1)?;
+    let _ = visit.end();
+    let scores = judge.scores(&recorded)?;
+    let kbps = cell.map_or(u32::MAX / 1_000, |cell| cell.kbps);
+    Ok(Figures::of(kbps, &beginning, &seen, &recorded, &scores))
 }
