@@ -5,7 +5,7 @@
 //! `None`, come back no later than [`Exchange::wake_at`]. The task that does so is in `actor`.
 
 mod actor;
-pub mod conference;
+mod copies;
 mod doorman;
 pub mod focus;
 mod message;
@@ -23,11 +23,10 @@ use std::{
 
 use clinicall_sip::{
     Agent, Headers, Method, Output, Request, Status, Time,
-    agent::{CallId, Event, Flow, Pending, Transport},
+    agent::{Event, Flow, Pending, Transport},
 };
 
 pub use actor::{Frame, Handle, Note, Outgoing, Stopped};
-use conference::Conferences;
 use doorman::{Doorman, Hold};
 pub use doorman::{Question, Told};
 use focus::{Desk, Focus};
@@ -109,7 +108,6 @@ pub struct Exchange {
     agent_wake: Option<Time>,
     registrar: Registrar,
     focus: Focus,
-    conferences: Conferences,
     messages: Messages,
     media: Arc<dyn MediaPlane>,
     metrics: Arc<Metrics>,
@@ -132,7 +130,6 @@ impl Exchange {
             agent_wake: None,
             registrar: Registrar::new(&settings, users, metrics.clone(), seed),
             focus: Focus::default(),
-            conferences: Conferences::default(),
             messages: Messages::default(),
             media,
             metrics,
@@ -165,25 +162,15 @@ impl Exchange {
     pub fn closed(&mut self, now: Time, flow: Flow, how: Closing) {
         self.registrar.closed(flow);
         self.flow_left(flow);
-        let (focus, conferences, mut desk) = self.desk(now);
+        let (focus, mut desk) = self.desk(now);
         focus.flow_closed(&mut desk, flow, how);
-        conferences.flow_closed(&mut desk, flow, how);
         self.agent.closed(now, flow);
         self.settle(now);
     }
 
     pub fn media(&mut self, now: Time, event: media::Event) {
-        let (focus, conferences, mut desk) = self.desk(now);
-        match event {
-            media::Event::Connected { member } => {
-                focus.media_connected(member);
-                conferences.media_connected(member);
-            }
-            media::Event::Lost { member, why } => {
-                focus.media_lost(&mut desk, member, &why);
-                conferences.media_lost(&desk, member);
-            }
-        }
+        let (focus, desk) = self.desk(now);
+        focus.media(&desk, &event);
         self.settle(now);
     }
 
@@ -201,9 +188,8 @@ impl Exchange {
             });
         }
         self.tick_doorman(now);
-        let (focus, conferences, mut desk) = self.desk(now);
+        let (focus, mut desk) = self.desk(now);
         focus.tick(&mut desk);
-        conferences.tick(&mut desk);
         self.settle(now);
     }
 
@@ -214,7 +200,6 @@ impl Exchange {
             self.agent_wake,
             self.registrar.wake_at(),
             self.focus.wake_at(),
-            self.conferences.wake_at(),
             self.doorman_wakes_at(),
         ]
         .into_iter()
@@ -240,52 +225,44 @@ impl Exchange {
     /// No new calls from now on.
     pub const fn drain(&mut self) {
         self.focus.drain();
-        self.conferences.drain();
     }
 
     /// No call goes on.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.focus.is_empty() && self.conferences.is_empty()
+        self.focus.is_empty()
     }
 
     /// Every call that rings or goes on.
     #[must_use]
     pub fn calls(&self) -> Vec<CallView> {
-        let mut calls = self.focus.calls();
-        calls.extend(self.conferences.calls());
-        calls
+        self.focus.calls()
     }
 
     /// Ends a call by its number, on the clinic's behalf. `false`: there is none.
     pub fn hang_up(&mut self, now: Time, number: u64) -> bool {
-        let (focus, conferences, mut desk) = self.desk(now);
-        let found = focus.hang_up(&mut desk, number) || conferences.hang_up(&mut desk, number);
+        let (focus, mut desk) = self.desk(now);
+        let found = focus.hang_up(&mut desk, number);
         self.settle(now);
         found
     }
 
     /// The rooms of the clinic, with what is needed to work on them.
-    pub fn rooms<T>(
-        &mut self,
-        now: Time,
-        work: impl FnOnce(&mut Conferences, &mut Desk<'_>) -> T,
-    ) -> T {
-        let (_, conferences, mut desk) = self.desk(now);
-        let done = work(conferences, &mut desk);
+    pub fn rooms<T>(&mut self, now: Time, work: impl FnOnce(&mut Focus, &mut Desk<'_>) -> T) -> T {
+        let (focus, mut desk) = self.desk(now);
+        let done = work(focus, &mut desk);
         self.settle(now);
         done
     }
 
     /// Ends every call because the relay stops.
     pub fn end_calls(&mut self, now: Time) {
-        let (focus, conferences, mut desk) = self.desk(now);
+        let (focus, mut desk) = self.desk(now);
         focus.end_all(&mut desk);
-        conferences.end_all(&mut desk);
         self.settle(now);
     }
 
-    fn desk(&mut self, now: Time) -> (&mut Focus, &mut Conferences, Desk<'_>) {
+    fn desk(&mut self, now: Time) -> (&mut Focus, Desk<'_>) {
         let desk = Desk {
             now,
             agent: &mut self.agent,
@@ -295,7 +272,7 @@ impl Exchange {
             metrics: &self.metrics,
             news: &mut self.news,
         };
-        (&mut self.focus, &mut self.conferences, desk)
+        (&mut self.focus, desk)
     }
 
     /// Lets the agent's news run through registrar and focus until there are none.
@@ -303,18 +280,15 @@ impl Exchange {
         self.drain_agent(now);
         while let Some(news) = self.registrar.poll().or_else(|| self.news.pop_front()) {
             if let News::Online { user } = &news {
-                let (_, conferences, mut desk) = self.desk(now);
-                conferences.came_online(&mut desk, user);
+                let (focus, mut desk) = self.desk(now);
+                focus.came_online(&mut desk, user);
             }
             self.outs.push_back(Out::News(news));
         }
         self.drain_agent(now);
-        let (focus, conferences) = (&self.focus, &self.conferences);
         self.metrics.registrations.set(self.registrar.len());
-        let ringing = focus.ringing() + conferences.ringing();
-        self.metrics.calls_ringing.set(ringing);
-        let talking = focus.talking() + conferences.talking();
-        self.metrics.calls_talking.set(talking);
+        self.metrics.calls_ringing.set(self.focus.ringing());
+        self.metrics.calls_talking.set(self.focus.talking());
     }
 
     fn drain_agent(&mut self, now: Time) {
@@ -345,11 +319,8 @@ impl Exchange {
             }
             event => {
                 self.hear_doorman(&event);
-                let (focus, conferences, mut desk) = self.desk(now);
-                match call_of(&event) {
-                    Some(call) if conferences.has(call) => conferences.hear(&mut desk, event),
-                    _ => focus.hear(&mut desk, event),
-                }
+                let (focus, mut desk) = self.desk(now);
+                focus.hear(&mut desk, event);
             }
         }
     }
@@ -392,9 +363,8 @@ impl Exchange {
     fn register(&mut self, now: Time, flow: Flow, request: &Request) -> Result<Answer, Hold> {
         let (answer, returned) = self.registrar.register(now, flow, request)?;
         if let Some(returned) = returned {
-            let (focus, conferences, mut desk) = self.desk(now);
+            let (focus, mut desk) = self.desk(now);
             focus.returned(&mut desk, &returned.user, &returned.instance, flow);
-            conferences.returned(&mut desk, &returned.user, &returned.instance, flow);
             if let Some(flow) = returned.instead_of {
                 let reason = "replaced by a newer connection";
                 self.outs.push_back(Out::Close {
@@ -405,20 +375,6 @@ impl Exchange {
             }
         }
         Ok(answer)
-    }
-}
-
-/// The call that the agent speaks of.
-const fn call_of(event: &Event) -> Option<CallId> {
-    match event {
-        Event::Progress { call, .. }
-        | Event::Established { call, .. }
-        | Event::Change { call, .. }
-        | Event::Changed { call, .. }
-        | Event::EarlyAnswer { call, .. }
-        | Event::Ended { call, .. }
-        | Event::Within { call, .. } => Some(*call),
-        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::unix_ms,
-    signal::conference::{Mute, Rung},
+    signal::focus::{Mute, Rung},
     store::{self, StoreError, conference},
 };
 

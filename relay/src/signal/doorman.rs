@@ -9,7 +9,7 @@ use clinicall_sip::{
     agent::{CallId, Event, Flow, Pending},
 };
 
-use super::{Answer, CLOSE_POLICY, Closing, Exchange, Out, conference::room_of, users::User};
+use super::{Answer, CLOSE_POLICY, Closing, Exchange, Out, focus::Incoming, users::User};
 use crate::{
     auth::{Grant, Refused, Revoked},
     config::Secret,
@@ -168,12 +168,14 @@ impl Exchange {
     }
 
     fn place(&mut self, now: Time, call: CallId, flow: Flow, user: String, invite: &Request) {
-        let room = room_of(&self.settings, &invite.uri);
-        let (focus, conferences, mut desk) = self.desk(now);
-        match room {
-            Some(room) => conferences.incoming(&mut desk, call, flow, user, &room, invite),
-            None => focus.incoming(&mut desk, call, flow, user, invite),
-        }
+        let (focus, mut desk) = self.desk(now);
+        let incoming = Incoming {
+            call,
+            flow,
+            user,
+            invite,
+        };
+        focus.incoming(&mut desk, incoming);
     }
 
     /// A request that is no call.
@@ -245,9 +247,8 @@ impl Exchange {
     /// Closes what this login opened, and ends its calls: the other side is told, and so is the page.
     pub fn revoke(&mut self, now: Time, revoked: &Revoked) {
         for flow in self.registrar.flows_of(revoked) {
-            let (focus, conferences, mut desk) = self.desk(now);
+            let (focus, mut desk) = self.desk(now);
             focus.flow_closed(&mut desk, flow, Closing::Gone);
-            conferences.flow_closed(&mut desk, flow, Closing::Gone);
             // goodbyes go out before the connection is closed
             self.settle(now);
             self.outs.push_back(Out::Close {

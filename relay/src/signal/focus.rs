@@ -1,30 +1,35 @@
-//! Who speaks with whom. Every call is a room with members; `sip:USER@domain` makes a room of two.
+//! The focus (RFC 4353): who speaks with whom. Every call is a room with members.
 //!
-//! A call's way: the caller's offer is answered at once in a 183, every socket of the callee is rung
-//! by an INVITE with an offer of its own, and ICE and DTLS finish on both sides while it rings. The
-//! first to accept wins; only then does the media plane admit anybody, so nothing is heard before
-//! the 200. What ends a call, and with which words, is in `ending`.
+//! What happens to a member's dialog whatever the room is in `leg`; how users are rung in `ring`; who
+//! goes, and who is left, in `leave`. A room is one of two kinds: `sip:USER@domain` makes a `call` of
+//! two, and the clinic has rooms of its own (`named`). Where they differ, they say so by `room::Kind`.
 
-pub(super) mod change;
-mod crossed;
-pub(super) mod ending;
-pub(super) mod fork;
-mod lost;
-pub(super) mod place;
-pub(super) mod ring;
-pub(super) mod room;
+mod call;
+mod guests;
+mod leave;
+mod leg;
+mod named;
+mod ring;
+mod room;
+mod verdict;
+mod within;
+mod words;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use call::Incoming;
 use clinicall_sip::{
     Agent, Time,
-    agent::{CallId, Event, Pending, Sent},
+    agent::{CallId, Event, Flow},
 };
-use ending::Why;
-use room::{Key, Leg, Phase, Room};
+use guests::Guests;
+use leg::{Leg, Legs};
+pub use named::{Rung, room_of};
+use room::{Key, Kind, Room};
+pub use room::{MemberView, Mute};
 
-use super::{CallView, MediaPlane, News, Settings, registrar::Registrar};
-use crate::{media::MemberId, metrics::Metrics};
+use super::{CallView, MediaPlane, News, Settings, copies::Copies, registrar::Registrar};
+use crate::{media, metrics::Metrics};
 
 /// What the focus works with while it handles one input.
 #[derive(Debug)]
@@ -38,24 +43,38 @@ pub struct Desk<'a> {
     pub news: &'a mut VecDeque<News>,
 }
 
-/// Every room there is.
+/// Every room that somebody is in or rung into.
 #[derive(Debug, Default)]
 pub struct Focus {
     rooms: BTreeMap<Key, Room>,
-    /// Which room a leg belongs to. A leg that is not here is none of ours any more.
-    legs: HashMap<CallId, Key>,
-    members: HashMap<MemberId, Key>,
-    /// Members whose media path has been up.
-    connected: HashSet<MemberId>,
-    /// Requests passed on to the other leg, and who waits for their answers.
-    passed: HashMap<Sent, (Key, Pending)>,
+    /// The clinic's, by name.
+    names: BTreeMap<String, Key>,
+    legs: Legs,
+    guests: Guests,
+    /// Requests passed on within rooms, by the leg they came from.
+    passed: Copies<CallId>,
     /// When to look at which room. Entries of rooms that need no look any more are ignored.
     alarms: BTreeSet<(Time, Key)>,
-    last: Key,
+    last: u64,
     draining: bool,
 }
 
 impl Focus {
+    /// An INVITE by a user who is who it says.
+    pub fn incoming(&mut self, desk: &mut Desk<'_>, incoming: Incoming<'_>) {
+        let call = incoming.call;
+        let done = match room_of(desk.settings, &incoming.invite.uri) {
+            Some(name) => self.enter(desk, incoming, &name),
+            None => self.place(desk, incoming),
+        };
+        if let Err(answer) = done {
+            tracing::debug!(status = answer.status.0, "call refused");
+            let _ = desk
+                .agent
+                .reject(desk.now, call, answer.status, answer.headers);
+        }
+    }
+
     /// News from the agent about calls.
     pub fn hear(&mut self, desk: &mut Desk<'_>, event: Event) {
         match event {
@@ -92,8 +111,28 @@ impl Focus {
         }
     }
 
+    /// News from the media plane.
+    pub fn media(&mut self, desk: &Desk<'_>, event: &media::Event) {
+        match event {
+            media::Event::Connected { member } => self.legs.media_connected(*member),
+            media::Event::Lost { member, why } => {
+                let until = desk.now + desk.settings.grace;
+                let waits = self.legs.media_lost(*member, why, until);
+                self.alarms.extend(waits.map(|key| (until, key)));
+            }
+        }
+    }
+
+    /// A device has registered over `flow`: its calls go on there.
+    pub fn returned(&mut self, desk: &mut Desk<'_>, user: &str, instance: &str, flow: Flow) {
+        for key in self.legs.returned(desk.agent, user, instance, flow) {
+            self.tell_limits(desk, key);
+        }
+    }
+
     /// Deadlines: calls that rang too long, sockets and media paths that did not return.
     pub fn tick(&mut self, desk: &mut Desk<'_>) {
+        self.guests.expire(desk.now);
         while let Some(&(at, key)) = self.alarms.first() {
             if at > desk.now {
                 return;
@@ -108,34 +147,28 @@ impl Focus {
         self.alarms.first().map(|(at, _)| *at)
     }
 
-    /// Every call of one user to another.
+    /// Every call: of one user to another, and of everybody who is rung into a room or in one.
     #[must_use]
     pub fn calls(&self) -> Vec<CallView> {
-        let view = |(key, room): (&Key, &Room)| CallView {
-            number: key.0,
-            room: None,
-            from: room.caller.user.clone(),
-            to: room.callee.clone(),
-            answered: room.answered.is_some(),
-        };
-        self.rooms.iter().map(view).collect()
-    }
-
-    /// The clinic ends a call. `false`: there is none of that number.
-    pub fn hang_up(&mut self, desk: &mut Desk<'_>, number: u64) -> bool {
-        let key = Key(number);
-        let known = self.rooms.contains_key(&key);
-        if known {
-            self.end(desk, key, Why::Cleared);
+        let mut calls = Vec::new();
+        for (key, room) in &self.rooms {
+            let view = |number, from: &str, to: &str, answered| CallView {
+                number,
+                room: room.name().map(str::to_owned),
+                from: from.to_owned(),
+                to: to.to_owned(),
+                answered,
+            };
+            if let Kind::Call(call) = &room.kind {
+                calls.push(view(key.0, &call.from, &call.to, call.answered.is_some()));
+                continue;
+            }
+            let rung = room.rings.iter();
+            calls.extend(rung.map(|ring| view(ring.number, &ring.caller, &ring.user, false)));
+            let seated = room.seats.iter();
+            calls.extend(seated.map(|seat| view(seat.number, &seat.caller, &seat.user, true)));
         }
-        known
-    }
-
-    /// A leg is none of ours any more.
-    fn forget(&mut self, leg: &Leg) {
-        self.legs.remove(&leg.call);
-        self.members.remove(&leg.member);
-        self.connected.remove(&leg.member);
+        calls
     }
 
     /// No new calls from now on.
@@ -148,16 +181,38 @@ impl Focus {
         self.rooms.is_empty()
     }
 
+    /// Users that are rung.
     #[must_use]
     pub fn ringing(&self) -> usize {
-        self.rooms.len() - self.talking()
+        self.rooms.values().map(|room| room.rings.len()).sum()
     }
 
+    /// Rooms with somebody in them.
     #[must_use]
     pub fn talking(&self) -> usize {
-        self.rooms
-            .values()
-            .filter(|room| matches!(room.phase, Phase::Talking(_)))
-            .count()
+        let peopled = |room: &&Room| !room.seats.is_empty();
+        self.rooms.values().filter(peopled).count()
+    }
+
+    fn is_full(&self, desk: &Desk<'_>) -> bool {
+        self.draining || self.rooms.len() >= desk.settings.calls
+    }
+
+    fn next_key(&mut self) -> Key {
+        self.last += 1;
+        Key(self.last)
+    }
+
+    /// A leg is none of ours any more.
+    fn forget(&mut self, call: CallId) -> Option<Leg> {
+        self.passed.forget(&call);
+        self.legs.remove(call)
+    }
+
+    /// ... and its member leaves a room that goes on.
+    fn drop_leg(&mut self, desk: &Desk<'_>, call: CallId) {
+        if let Some(leg) = self.forget(call) {
+            desk.media.leave(leg.member);
+        }
     }
 }

@@ -11,5 +11,6 @@ mod leaving;
 mod logging_in;
 mod messages;
 mod plane;
+mod rooms;
 
 use clinic::Clinic;

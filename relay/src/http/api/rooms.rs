@@ -16,7 +16,7 @@ use super::{
 use crate::{
     backend::{self, BackendError},
     http::App,
-    signal::conference,
+    signal::focus,
 };
 
 /// Whom to ring.
@@ -340,7 +340,7 @@ pub(super) async fn mute(
     Sent(mute): Sent<Mute>,
 ) -> Result<StatusCode, Problem> {
     caller.need("rooms")?;
-    let muted = conference::Mute {
+    let muted = focus::Mute {
         audio: mute.audio,
         video: mute.video,
     };

@@ -1,117 +1,155 @@
-//! The data of a call.
+//! The data of a room, and where the two kinds of rooms differ.
 
-use clinicall_sip::{
-    Time,
-    agent::{CallId, Flow},
-    sdp::{Sdp, Section},
-};
+use clinicall_sip::{Time, agent::CallId};
 
-use super::fork::Verdict;
-use crate::media::{MemberId, RoomId, Wants};
+use super::verdict::Verdict;
+use crate::media::RoomId;
 
-/// A room's name here and in the logs. Never reused.
+/// A room's name here and in the logs. Never reused; calls are numbered from the same row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(pub u64);
 
 #[derive(Debug)]
 pub(super) struct Room {
     pub media: RoomId,
-    pub caller: Leg,
-    /// The user who is called.
-    pub callee: String,
-    /// The offer to a caller who made none, until it is sent.
+    pub kind: Kind,
+    /// Users who are rung.
+    pub rings: Vec<Ring>,
+    /// Devices that are in, in the order of their coming.
+    pub seats: Vec<Seat>,
+}
+
+/// What makes rooms differ.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// One user rings another: the caller comes in with the one who answers, nobody else may, and
+    /// all of it ends with the first who leaves.
+    Call(Call),
+    /// A room of the clinic's: it says who may come in, and the room is there as long as somebody
+    /// is in or rung into it.
+    Named(Named),
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub from: String,
+    pub to: String,
+    pub caller: CallId,
+    /// Our offer to a caller who made none, until it is sent.
     pub unsent: Option<String>,
-    /// Requests passed on between the legs and not answered yet.
-    pub passing: usize,
     /// When the callee accepted.
     pub answered: Option<Time>,
-    pub phase: Phase,
 }
 
-#[derive(Debug)]
-pub(super) enum Phase {
-    Ringing(Ringing),
-    Talking(Leg),
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub name: String,
+    /// There have been two at a time.
+    pub company: bool,
+    /// Who is left alone is not kept waiting longer.
+    pub alone_until: Option<Time>,
+    /// Why the last who was rung did not come.
+    pub refused: Option<Verdict>,
 }
 
+/// A user who is rung, on every socket.
 #[derive(Debug)]
-pub(super) struct Ringing {
-    pub forks: Vec<Fork>,
+pub(super) struct Ring {
+    /// The call's.
+    pub number: u64,
+    pub user: String,
+    /// In whose name; empty: the clinic's.
+    pub caller: String,
+    pub until: Time,
+    pub forks: Vec<CallId>,
     /// The best of the refusals so far.
     pub best: Option<Verdict>,
-    pub until: Time,
-    /// The caller has been told that it rings.
+    /// Others were told that it rings.
     pub told: bool,
 }
 
-/// One socket of the callee that is rung.
+/// A device that is in.
 #[derive(Debug)]
-pub(in crate::signal) struct Fork {
-    pub leg: Leg,
-    /// Its answer has reached the media plane.
-    pub answered: bool,
-}
-
-/// One member's signalling.
-#[derive(Debug)]
-pub(in crate::signal) struct Leg {
-    pub call: CallId,
+pub(super) struct Seat {
+    /// The call's.
+    pub number: u64,
+    pub leg: CallId,
     pub user: String,
-    pub flow: Flow,
-    /// The device, when it has told (RFC 5626): by it a lost leg is found again.
-    pub instance: Option<String>,
-    pub member: MemberId,
-    /// The socket is lost; the call waits until then.
-    pub absent: Option<Time>,
-    /// The media path is lost; the call waits until then.
-    pub silent: Option<Time>,
+    pub caller: String,
+    pub since: Time,
+    pub muted: Mute,
 }
 
-impl Room {
-    /// Every leg: the caller's, then those of the callee.
-    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
-        let (forks, callee) = match &self.phase {
-            Phase::Ringing(ringing) => (ringing.forks.as_slice(), None),
-            Phase::Talking(callee) => (&[][..], Some(callee)),
-        };
-        std::iter::once(&self.caller)
-            .chain(forks.iter().map(|fork| &fork.leg))
-            .chain(callee)
-    }
+/// What of a member the others do not get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mute {
+    pub audio: bool,
+    pub video: bool,
+}
 
-    pub fn legs_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
-        let (forks, callee) = match &mut self.phase {
-            Phase::Ringing(ringing) => (ringing.forks.as_mut_slice(), None),
-            Phase::Talking(callee) => (&mut [][..], Some(callee)),
-        };
-        std::iter::once(&mut self.caller)
-            .chain(forks.iter_mut().map(|fork| &mut fork.leg))
-            .chain(callee)
-    }
+/// A member as others may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    pub room: String,
+    pub user: String,
+    pub name: String,
+    pub call: u64,
+    pub since: Time,
+    pub muted: Mute,
+}
 
-    /// The other side of an answered call.
-    pub fn across(&self, call: CallId) -> Option<&Leg> {
-        match &self.phase {
-            Phase::Talking(callee) if self.caller.call == call => Some(callee),
-            Phase::Talking(callee) if callee.call == call => Some(&self.caller),
-            _ => None,
+impl Ring {
+    pub const fn new(
+        number: u64,
+        user: String,
+        caller: String,
+        until: Time,
+        forks: Vec<CallId>,
+    ) -> Self {
+        Self {
+            number,
+            user,
+            caller,
+            until,
+            forks,
+            best: None,
+            told: false,
         }
     }
 }
 
-/// What the caller's offer asks to send or receive; the callee is offered no more.
-pub(super) fn wants(offer: &Sdp) -> Wants {
-    let asks = |kind: &str| {
-        // a bundled section has port 0 in its first offer (RFC 9143 section 7.2.1)
-        let open =
-            |section: &Section| section.port() != 0 || section.attribute("bundle-only").is_some();
-        offer
-            .media
-            .iter()
-            .any(|section| section.kind() == kind && open(section))
-    };
-    Wants {
-        audio: asks("audio"),
-        video: asks("video"),
+impl Room {
+    pub const fn new(media: RoomId, kind: Kind) -> Self {
+        Self {
+            media,
+            kind,
+            rings: Vec::new(),
+            seats: Vec::new(),
+        }
+    }
+
+    /// A call of one user to another has none.
+    pub fn name(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Call(_) => None,
+            Kind::Named(named) => Some(&named.name),
+        }
+    }
+
+    /// Where in `rings` this leg rings.
+    pub fn ring_of(&self, leg: CallId) -> Option<usize> {
+        let its = |ring: &Ring| ring.forks.contains(&leg);
+        self.rings.iter().position(its)
+    }
+
+    pub fn has(&self, user: &str) -> bool {
+        self.seats.iter().any(|seat| seat.user == user)
+            || self.rings.iter().any(|ring| ring.user == user)
+    }
+
+    /// Everybody who is in but this one.
+    pub fn others(&self, leg: CallId) -> impl Iterator<Item = CallId> {
+        let seats = self.seats.iter().map(|seat| seat.leg);
+        seats.filter(move |other| *other != leg)
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     config::Secret,
     signal::{
         Answer,
-        conference::room_of,
         doorman::{Hold, Question, Told, turned_away},
+        focus::room_of,
         users::User,
     },
 };

@@ -221,8 +221,12 @@ impl Clinic {
     }
 
     pub fn call_uri(&mut self, phone: usize, to: Uri) -> CallId {
+        self.call_uri_with(phone, to, Some(sdp("phone", true, true).to_string()))
+    }
+
+    pub fn call_uri_with(&mut self, phone: usize, to: Uri, offer: Option<String>) -> CallId {
         let user = self.phones[phone].user;
-        self.place(phone, user, to, Some(sdp("phone", true, true).to_string()))
+        self.place(phone, user, to, offer)
     }
 
     pub fn call_as(&mut self, phone: usize, from: &str, to: &str, offer: Option<String>) -> CallId {

@@ -5,11 +5,11 @@ use clinicall_sip::{Millis, Uri};
 use super::clinic::Clinic;
 use crate::{
     backend::Invitation,
-    signal::{Closing, News, conference::Rung},
+    signal::{Closing, News, focus::Rung},
 };
 
 /// The clinic's `INSERT INTO conference`.
-fn ring(clinic: &mut Clinic, room: &str, user: &str, caller: &str) -> Rung {
+pub(super) fn ring(clinic: &mut Clinic, room: &str, user: &str, caller: &str) -> Rung {
     let invitation = Invitation {
         room: room.to_owned(),
         user: user.to_owned(),
@@ -27,7 +27,7 @@ fn ring(clinic: &mut Clinic, room: &str, user: &str, caller: &str) -> Rung {
 }
 
 /// Doctor and patient, rung into room 1 and both there.
-fn visit() -> (Clinic, usize, usize) {
+pub(super) fn visit() -> (Clinic, usize, usize) {
     let (mut clinic, patient, doctor) = Clinic::open();
     assert_eq!(ring(&mut clinic, "1", "2", "3"), Rung::Rings(1));
     assert_eq!(ring(&mut clinic, "1", "3", "2"), Rung::Rings(1));
@@ -42,7 +42,7 @@ fn visit() -> (Clinic, usize, usize) {
     (clinic, patient, doctor)
 }
 
-fn present(clinic: &mut Clinic) -> Vec<(String, String)> {
+pub(super) fn present(clinic: &mut Clinic) -> Vec<(String, String)> {
     let now = clinic.now;
     clinic.exchange.rooms(now, |rooms, desk| {
         let members = rooms.members(desk).into_iter();
@@ -52,14 +52,14 @@ fn present(clinic: &mut Clinic) -> Vec<(String, String)> {
     })
 }
 
-fn in_room(names: &[&str]) -> Vec<(String, String)> {
+pub(super) fn in_room(names: &[&str]) -> Vec<(String, String)> {
     names
         .iter()
         .map(|name| ("1".to_owned(), (*name).to_owned()))
         .collect()
 }
 
-fn enter(clinic: &mut Clinic, phone: usize, room: &str) {
+pub(super) fn enter(clinic: &mut Clinic, phone: usize, room: &str) {
     clinic.call_uri(phone, Uri::sip(room, "conference.clinic.example"));
     clinic.run_for(Millis(500));
 }
@@ -254,7 +254,7 @@ fn a_lost_socket_returns_and_the_visit_goes_on() {
 
 #[test]
 fn the_clinic_closes_a_room_and_mutes_in_it() {
-    use crate::signal::conference::Mute;
+    use crate::signal::focus::Mute;
     let (mut clinic, patient, doctor) = visit();
     let muted = Mute {
         audio: true,
@@ -292,7 +292,7 @@ fn the_clinic_closes_a_room_and_mutes_in_it() {
 
 #[test]
 fn rooms_are_dialled_by_cppcomets_name_as_well() {
-    use crate::signal::{Settings, conference::room_of};
+    use crate::signal::{Settings, focus::room_of};
     let mut config = crate::config::Config::dev();
     config.domains = vec!["clinic.example".to_owned()];
     let settings = Settings::from_config(&config);

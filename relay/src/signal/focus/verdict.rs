@@ -7,7 +7,7 @@ use clinicall_sip::{
 
 /// A final response to the caller in the making.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::signal) struct Verdict {
+pub(super) struct Verdict {
     pub status: Status,
     /// The callee's own words, if it sent more than a code.
     pub text: String,

@@ -1,0 +1,297 @@
+//! One user calls another.
+//!
+//! The caller's offer is answered at once in a 183, every socket of the callee is rung by an INVITE
+//! with an offer of its own, and ICE and DTLS finish on both sides while it rings. The first to
+//! accept wins; only then does the media plane admit anybody, so nothing is heard before the 200.
+
+use clinicall_sip::{
+    Headers, Request, Status,
+    agent::{CallId, Flow},
+    sdp::{Sdp, Section},
+    uri::Uri,
+};
+
+use super::{
+    Desk, Focus,
+    leg::{Leg, Stage},
+    ring::Caller,
+    room::{Call, Key, Kind, Ring, Room},
+    words::warning,
+};
+use crate::{
+    media::{MemberId, RoomId, Wants},
+    signal::{Answer, copies::picked, registrar::Binding},
+};
+
+/// An INVITE that starts something here, by a user who is who it says.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    pub call: CallId,
+    pub flow: Flow,
+    pub user: String,
+    pub invite: &'a Request,
+}
+
+/// Somebody's half of the media, ready.
+pub(super) struct Joined {
+    pub member: MemberId,
+    /// Our answer, or our offer to a caller who made none.
+    pub description: String,
+}
+
+impl Focus {
+    pub(super) fn place(
+        &mut self,
+        desk: &mut Desk<'_>,
+        incoming: Incoming<'_>,
+    ) -> Result<(), Answer> {
+        let refuse = |status| Answer::new(Status(status));
+        if self.is_full(desk) {
+            return Err(refuse(503).with("Retry-After", "5"));
+        }
+        let Incoming {
+            call, flow, invite, ..
+        } = incoming;
+        let callee = callee(desk, &invite.uri)?;
+        let offer = offer(desk, invite)?;
+        if let (Some(key), Some(_)) = (self.crossed(&incoming, &callee), &offer) {
+            return self.meet(desk, key, incoming, offer.as_ref());
+        }
+        let user = incoming.user;
+        if self.calls_of(&user) >= desk.settings.calls_per_user {
+            return Err(refuse(503).with("Retry-After", "5"));
+        }
+        let bindings = reachable(desk, &callee, flow, &invite.uri);
+        if bindings.is_empty() {
+            return Err(refuse(480));
+        }
+
+        let media = desk.media.open_room();
+        let joined = join(desk, media, offer.as_ref()).inspect_err(|_| {
+            desk.media.close_room(media);
+        })?;
+        let key = self.next_key();
+        let from = Caller {
+            uri: Uri::sip(&user, desk.settings.host()),
+            name: desk.registrar.user(&user).map(|user| user.name),
+            headers: picked(invite, &desk.settings.pass_headers),
+        };
+        let wants = offer.as_ref().map_or(BOTH, wants);
+        let forks = self.ring_sockets(desk, (key, media), wants, &from, &callee, &bindings);
+        if forks.is_empty() {
+            desk.media.close_room(media);
+            return Err(refuse(480));
+        }
+        tracing::info!(
+            call = key.0,
+            from = user,
+            to = callee,
+            sockets = forks.len(),
+            "placed"
+        );
+        desk.metrics.calls_total.add(1);
+
+        let device = desk.registrar.instance(flow);
+        let leg = Leg::new(
+            key,
+            user.clone(),
+            flow,
+            device,
+            joined.member,
+            Stage::Calling,
+        );
+        self.legs.insert(call, leg);
+        let until = desk.now + desk.settings.ring_timeout;
+        self.alarms.insert((until, key));
+        // pre-connect: the caller's path comes up while it rings. An offer of ours that could not be
+        // answered before the 200 waits for it.
+        let reliable = invite.headers.lists("Supported", "100rel")
+            || invite.headers.lists("Require", "100rel");
+        let mut unsent = Some(joined.description);
+        if offer.is_some() || reliable {
+            let sdp = unsent.take();
+            let _ = desk
+                .agent
+                .progress(desk.now, call, Status(183), sdp, Headers::new());
+        }
+        let kind = Kind::Call(Call {
+            from: user.clone(),
+            to: callee.clone(),
+            caller: call,
+            unsent,
+            answered: None,
+        });
+        let mut room = Room::new(media, kind);
+        room.rings
+            .push(Ring::new(key.0, callee, user, until, forks));
+        self.rooms.insert(key, room);
+        Ok(())
+    }
+
+    /// In how many calls to others, or by others, a user is.
+    fn calls_of(&self, user: &str) -> usize {
+        let mut of = std::collections::BTreeSet::new();
+        of.extend(
+            self.legs
+                .iter()
+                .filter(|leg| leg.user == user)
+                .map(|leg| leg.room),
+        );
+        let call = |key: &&Key| {
+            self.rooms
+                .get(key)
+                .is_some_and(|room| room.name().is_none())
+        };
+        of.iter().filter(call).count()
+    }
+
+    /// Two people ring each other in the same moment: neither would answer, each being busy with
+    /// ringing. The call that rings the one who calls now, on behalf of `callee`, from another
+    /// connection.
+    fn crossed(&self, incoming: &Incoming<'_>, callee: &str) -> Option<Key> {
+        let device = incoming.invite.uri.param("gr");
+        let crosses = |(_, room): &(&Key, &Room)| {
+            let Kind::Call(call) = &room.kind else {
+                return false;
+            };
+            let Some(caller) = self.legs.get(call.caller) else {
+                return false;
+            };
+            call.answered.is_none()
+                && call.to == incoming.user
+                && call.from == callee
+                && caller.flow != incoming.flow
+                // a GRUU asks for one device only (RFC 5627 section 5.1)
+                && (device.is_none() || device == caller.instance.as_deref())
+        };
+        self.rooms.iter().find(crosses).map(|(key, _)| *key)
+    }
+
+    /// The user answers the call `key` by having called as well: both want to talk. The 200 carries
+    /// our answer, there is no ringing to tell of.
+    fn meet(
+        &mut self,
+        desk: &mut Desk<'_>,
+        key: Key,
+        incoming: Incoming<'_>,
+        offer: Option<&Sdp>,
+    ) -> Result<(), Answer> {
+        let call = incoming.call;
+        let came = self.come_in(desk, key, incoming, offer, Headers::new())?;
+        let ring = self.rooms.get_mut(&key).and_then(|room| room.rings.pop());
+        if let (true, Some(ring)) = (came, ring) {
+            self.won(desk, key, ring, call);
+        }
+        Ok(())
+    }
+
+    /// Answers who dials into a room with a 200, and takes down the leg. `Ok(false)`: gone in this
+    /// very moment.
+    pub(super) fn come_in(
+        &mut self,
+        desk: &mut Desk<'_>,
+        key: Key,
+        incoming: Incoming<'_>,
+        offer: Option<&Sdp>,
+        headers: Headers,
+    ) -> Result<bool, Answer> {
+        let Some(room) = self.rooms.get(&key) else {
+            return Err(Answer::new(Status(480)));
+        };
+        let Incoming {
+            call, flow, user, ..
+        } = incoming;
+        let joined = join(desk, room.media, offer)?;
+        let description = Some(joined.description);
+        let accepted = desk.agent.accept(desk.now, call, description, headers);
+        if accepted.is_err() {
+            desk.media.leave(joined.member);
+            return Ok(false);
+        }
+        let device = desk.registrar.instance(flow);
+        let leg = Leg::new(key, user, flow, device, joined.member, Stage::Talking);
+        self.legs.insert(call, leg);
+        Ok(true)
+    }
+}
+
+const BOTH: Wants = Wants {
+    audio: true,
+    video: true,
+};
+
+/// Whom the Request-URI names.
+fn callee(desk: &Desk<'_>, uri: &Uri) -> Result<String, Answer> {
+    let ours = matches!(uri.scheme.as_str(), "sip" | "sips") && desk.settings.serves(&uri.host);
+    match desk.registrar.user(&uri.user) {
+        Some(user) if ours => Ok(user.id),
+        _ => Err(Answer::new(Status(404))),
+    }
+}
+
+/// The caller's offer; `None` for an INVITE without one.
+pub(super) fn offer(desk: &Desk<'_>, invite: &Request) -> Result<Option<Sdp>, Answer> {
+    if invite.body.is_empty() {
+        return Ok(None);
+    }
+    if !invite
+        .headers
+        .content_type()
+        .is_some_and(|kind| kind.is_sdp())
+    {
+        return Err(Answer::new(Status(415)).with("Accept", "application/sdp"));
+    }
+    let text =
+        str::from_utf8(&invite.body).map_err(|_| unusable(desk, "the offer is not UTF-8"))?;
+    Sdp::parse(text)
+        .map(Some)
+        .map_err(|bad| unusable(desk, &bad.to_string()))
+}
+
+fn unusable(desk: &Desk<'_>, why: &str) -> Answer {
+    Answer::new(Status(488)).with("Warning", warning(desk.settings.host(), why))
+}
+
+/// The callee's bindings but for the socket that calls, and only the one device if a GRUU says so
+/// (RFC 5627 section 5.1).
+fn reachable(desk: &Desk<'_>, callee: &str, caller: Flow, uri: &Uri) -> Vec<Binding> {
+    desk.registrar
+        .bindings(desk.now, callee)
+        .filter(|binding| binding.flow != caller)
+        .filter(|binding| {
+            uri.param("gr")
+                .is_none_or(|gr| binding.instance.as_deref() == Some(gr))
+        })
+        .cloned()
+        .collect()
+}
+
+/// Our answer to the offer, or an offer of ours to who made none.
+fn join(desk: &Desk<'_>, room: RoomId, offer: Option<&Sdp>) -> Result<Joined, Answer> {
+    let joined = match offer {
+        Some(offer) => desk.media.join_by_offer(room, offer),
+        None => desk.media.join_by_answer(room, BOTH),
+    };
+    let (member, description) = joined.map_err(|refusal| unusable(desk, &refusal.0))?;
+    Ok(Joined {
+        member,
+        description: description.to_string(),
+    })
+}
+
+/// What the caller's offer asks to send or receive; the callee is offered no more.
+fn wants(offer: &Sdp) -> Wants {
+    let asks = |kind: &str| {
+        // a bundled section has port 0 in its first offer (RFC 9143 section 7.2.1)
+        let open =
+            |section: &Section| section.port() != 0 || section.attribute("bundle-only").is_some();
+        offer
+            .media
+            .iter()
+            .any(|section| section.kind() == kind && open(section))
+    };
+    Wants {
+        audio: asks("audio"),
+        video: asks("video"),
+    }
+}
