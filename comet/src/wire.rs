@@ -110,6 +110,9 @@ pub enum Problem {
     TooMany,
     #[error("the relay cannot keep the message now; try again in a moment")]
     Unavailable,
+    /// Of logins, from this address or for this user.
+    #[error("too many tries: wait {seconds} s")]
+    TooManyTries { seconds: u32 },
 }
 
 impl Problem {
@@ -124,6 +127,7 @@ impl Problem {
             Self::Forbidden => "Forbidden",
             Self::TooMany => "TooMany",
             Self::Unavailable => "Unavailable",
+            Self::TooManyTries { .. } => "TooManyTries",
         }
     }
 }
@@ -460,6 +464,10 @@ impl Answer {
                 }
                 member(&mut out, "error", problem.as_str());
                 member(&mut out, "text", &problem.to_string());
+                if let Problem::TooManyTries { seconds } = problem {
+                    out.push_str(",\"wait\":");
+                    number(&mut out, u64::from(*seconds));
+                }
             }
         }
         out.push('}');
@@ -659,7 +667,7 @@ mod tests {
             },
             Answer::Failed {
                 id: None,
-                problem: Problem::TooMany,
+                problem: Problem::TooManyTries { seconds: 34 },
             },
         ] {
             let frame = answer.print();

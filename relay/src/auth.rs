@@ -11,11 +11,12 @@ pub mod api;
 mod ask;
 mod attend;
 mod grant;
+mod guess;
 pub mod jwt;
 mod keys;
 mod own;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use anyhow::Context as _;
 use tokio::sync::broadcast;
@@ -23,11 +24,12 @@ use tokio::sync::broadcast;
 pub use ask::{Strange, json, xml};
 pub use attend::attend;
 pub use grant::{Grant, Right, Rights, Rooms, TokenId};
+pub use guess::Guesses;
 pub use own::Ticket;
 
 use crate::{
     auth::{ask::Clinic, jwt::Claims, keys::Keyring, own::Own},
-    clock::unix_seconds,
+    clock::{unix_seconds, uptime},
     config::{Config, OWN_ISSUER},
     signal::users::{Keys, User, Users},
     store::{self, Store, StoreError},
@@ -59,6 +61,35 @@ pub enum Refused {
     /// Nobody is let in on a guess; worth another try later.
     #[error("the clinic's login service does not answer")]
     Unavailable,
+    /// From this address, or for this user.
+    #[error("too many tries: wait {seconds} s")]
+    TooManyTries { seconds: u64 },
+}
+
+impl Refused {
+    /// Whether somebody may have guessed; what was once good is no guess.
+    #[must_use]
+    pub const fn is_guess(self) -> bool {
+        match self {
+            Self::Malformed | Self::Forged | Self::Foreign | Self::Indiscreet | Self::WrongKey => {
+                true
+            }
+            Self::Expired
+            | Self::TooEarly
+            | Self::Revoked
+            | Self::Forbidden
+            | Self::Unavailable
+            | Self::TooManyTries { .. } => false,
+        }
+    }
+}
+
+/// What somebody shows at a door.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "never printed")]
+pub enum Shown<'a> {
+    Token(&'a str),
+    Key { user: &'a str, key: &'a str },
 }
 
 impl From<StoreError> for Refused {
@@ -101,6 +132,7 @@ struct Inner {
     configured: Users,
     clinic: Option<Clinic>,
     store: Store,
+    guesses: Guesses,
     revocations: broadcast::Sender<Revoked>,
 }
 
@@ -120,12 +152,53 @@ impl Auth {
                 configured: Users::from_config(config),
                 clinic: Clinic::from_config(config)?,
                 store: store.clone(),
+                guesses: Guesses::new(config.limits.failed_logins_per_minute),
                 revocations,
             }),
         })
     }
 
-    /// Whose token this is.
+    /// Lets somebody at `address` in. Whoever guesses is soon not listened to any more, here and at
+    /// the other doors.
+    pub async fn admit(&self, address: IpAddr, shown: Shown<'_>) -> Result<Grant, Refused> {
+        let user = match shown {
+            Shown::Token(_) => None,
+            Shown::Key { user, .. } => Some(user),
+        };
+        self.may_try(address, user)?;
+        let entered = match shown {
+            Shown::Token(token) => self.token(token).await,
+            Shown::Key { user, key } => self.key(user, key).await,
+        };
+        match &entered {
+            Ok(grant) => self.inner.guesses.succeeded(address, &grant.user),
+            Err(refused) if refused.is_guess() => self.guessed_wrong(address, user),
+            Err(_) => {}
+        }
+        entered
+    }
+
+    /// Whether another key may be tried from there: for doors whose keys are checked elsewhere.
+    pub fn may_try(&self, address: IpAddr, user: Option<&str>) -> Result<(), Refused> {
+        match self.inner.guesses.wait(uptime(), address, user) {
+            None => Ok(()),
+            Some(left) => Err(Refused::TooManyTries {
+                seconds: left.0.div_ceil(1_000),
+            }),
+        }
+    }
+
+    pub fn guessed_wrong(&self, address: IpAddr, user: Option<&str>) {
+        self.inner.guesses.failed(uptime(), address, user);
+    }
+
+    /// The count of all doors.
+    #[must_use]
+    pub fn guesses(&self) -> &Guesses {
+        &self.inner.guesses
+    }
+
+    /// Whose token this is. Tries are not counted: see [`Auth::admit`].
     pub async fn token(&self, token: &str) -> Result<Grant, Refused> {
         let claims = self.inner.keyring.verify(token, unix_seconds())?;
         let id = TokenId::of(token);
@@ -152,7 +225,7 @@ impl Auth {
     }
 
     /// Whether `key` is this user's: a `users_auth` key, a password of the configuration or the
-    /// store, or the one the clinic's server names.
+    /// store, or the one the clinic's server names. Tries are not counted: see [`Auth::admit`].
     pub async fn key(&self, user: &str, key: &str) -> Result<Grant, Refused> {
         let known = self.sip_keys(user).await?.ok_or(Refused::WrongKey)?;
         let shown = Keys::derive(user, &self.inner.realm, key);

@@ -1,6 +1,28 @@
-//! The time of day, for what is kept or sent; whatever is measured has clocks of its own.
+//! The time of day, for what is kept or sent, and the one clock by which tries to log in are counted
+//! at every door; whatever else is measured has clocks of its own.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use clinicall_sip::Time;
+
+/// When this process first asked for the time.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Where [`uptime`] begins.
+#[must_use]
+pub fn origin() -> Instant {
+    *ORIGIN
+}
+
+/// Since [`origin`]; it never runs back.
+#[must_use]
+pub fn uptime() -> Time {
+    let elapsed = ORIGIN.elapsed().as_millis();
+    Time(u64::try_from(elapsed).unwrap_or(u64::MAX))
+}
 
 /// Now, in unix milliseconds.
 #[must_use]

@@ -156,6 +156,7 @@ impl Server {
             &config,
             dev,
             app.backend.clone(),
+            app.auth.clone(),
             tls.as_ref(),
             metrics.clone(),
             stop.clone(),

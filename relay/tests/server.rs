@@ -7,6 +7,7 @@ mod server {
     mod calls;
     mod doors;
     mod events;
+    mod guessing;
     mod phone;
     mod process;
     #[path = "../webhooks/receiver.rs"]

@@ -23,9 +23,9 @@ pub async fn attend(auth: &Auth, config: &Config, signal: &Handle) -> Result<(),
     let (questions, mut asked) = mpsc::channel(QUESTIONS);
     let deadline = Duration::from_millis(config.login.webhook_deadline_ms) + MARGIN;
     let deadline = Millis(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX));
-    let calls = auth.asks_about_calls();
+    let (calls, guesses) = (auth.asks_about_calls(), auth.guesses().clone());
     signal
-        .run(move |exchange, _| exchange.attach_doorman(deadline, calls))
+        .run(move |exchange, _| exchange.attach_doorman(deadline, calls, guesses))
         .await?;
     signal.tell(Note::Doorman(questions)).await?;
 

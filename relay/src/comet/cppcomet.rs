@@ -13,6 +13,7 @@ mod print;
 mod token;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,7 +48,7 @@ use super::{
     transport::{Entry, close_code, visitor},
 };
 use crate::{
-    auth::{Grant, Right, TokenId},
+    auth::{Grant, Refused, Right, Shown, TokenId},
     backend::{Backend, Invitation},
     clock::{unix_ms, unix_seconds},
     http::{App, Peer, client, is_trusted_origin, peers::Place as Seat},
@@ -108,7 +109,15 @@ async fn bid_farewell(mut socket: WebSocket, last: String) {
 /// One socket from its opening to its end.
 async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut socket: WebSocket) {
     app.metrics.sockets_total.add(1);
-    let (user, entry) = identify(&app, &knock, &mut visitor).await;
+    let (user, entry) = match identify(&app, &knock, &mut visitor).await {
+        Ok(known) => known,
+        // no close frame: after a clean end its client would never come back
+        Err(refused) => {
+            let last = Message::Text(print::refused(429, &refused.to_string()).into());
+            let _ = timeout(CLOSE_PATIENCE, socket.send(last)).await;
+            return;
+        }
+    };
     let key = user.is_some().then_some(knock.key.as_str());
     let now = unix_ms();
     let hello = Message::Text(print::server_info(key, now).into());
@@ -148,18 +157,24 @@ async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut so
 
 /// Who it is, if the page shows that it is: by a `users_auth` key, by CppComet's tokens, or by the
 /// clinic's own.
-async fn identify(app: &App, knock: &Knock, visitor: &mut Visitor) -> (Option<String>, Entry) {
+async fn identify(
+    app: &App,
+    knock: &Knock,
+    visitor: &mut Visitor,
+) -> Result<(Option<String>, Entry), Refused> {
     let guest = app.config.comet.guests;
     (visitor.may_publish, visitor.may_listen) = (guest, guest);
     let Some(user) = knock.user.as_ref().filter(|_| !knock.key.is_empty()) else {
-        return (None, Entry::default());
+        return Ok((None, Entry::default()));
     };
-    let Some(grant) = grant(app, knock, user)
-        .await
-        .filter(|grant| grant.user == *user)
-    else {
-        app.metrics.logins_failed_total.add(1);
-        return (None, Entry::default());
+    let address = visitor.address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    let grant = match grant(app, knock, user, address).await {
+        Ok(grant) if grant.user == *user => grant,
+        Err(refused @ Refused::TooManyTries { .. }) => return Err(refused),
+        _ => {
+            app.metrics.logins_failed_total.add(1);
+            return Ok((None, Entry::default()));
+        }
     };
     visitor.may_publish = grant.may(Right::Publish);
     visitor.may_listen = grant.may(Right::Subscribe);
@@ -167,26 +182,28 @@ async fn identify(app: &App, knock: &Knock, visitor: &mut Visitor) -> (Option<St
         expires: grant.expires,
         token: grant.token,
     };
-    (Some(grant.user), entry)
+    Ok((Some(grant.user), entry))
 }
 
-async fn grant(app: &App, knock: &Knock, user: &str) -> Option<Grant> {
-    if knock.key.matches('.').count() != 2 {
-        return app.auth.key(user, &knock.key).await.ok();
+async fn grant(app: &App, knock: &Knock, user: &str, address: IpAddr) -> Result<Grant, Refused> {
+    let key = &knock.key;
+    if key.matches('.').count() != 2 {
+        return app.auth.admit(address, Shown::Key { user, key }).await;
     }
+    app.auth.may_try(address, None)?;
     let password = app.config.cometql.password.as_ref();
     let claims = password
         .and_then(|password| token::verify(&knock.key, password, &knock.tenant, unix_seconds()));
     let Some(claims) = claims else {
-        return app.auth.token(&knock.key).await.ok();
+        return app.auth.admit(address, Shown::Token(key)).await;
     };
     let id = TokenId::of(&knock.key);
     let revoked = app.store.read(|view| store::revoked::contains(view, &id.0));
     // a store that fails lets nobody in
     if revoked.unwrap_or(true) {
-        return None;
+        return Err(Refused::Revoked);
     }
-    Some(Grant {
+    Ok(Grant {
         expires: Some(claims.expires),
         token: Some(id),
         ..Grant::of_user(&claims.user, None)

@@ -1,11 +1,10 @@
 //! The shell: sockets, TLS, clocks and random bytes around [`Connection`].
 
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -27,6 +26,7 @@ use super::{
     wire::connection::{Connection, Output, Settings},
 };
 use crate::{
+    auth::Auth,
     clock::unix_ms,
     config::Config,
     http::{
@@ -58,8 +58,8 @@ pub struct Server<B> {
     pub peers: Peers,
     /// How long a connection may be silent between statements.
     pub idle: Duration,
-    /// Wrong passwords a minute from one address over which it is sent away.
-    pub failures_per_minute: u32,
+    /// Counts wrong passwords, with the other doors.
+    pub auth: Auth,
     pub metrics: Arc<Metrics>,
 }
 
@@ -78,6 +78,7 @@ pub async fn open<B: Backing>(
     config: &Config,
     dev: bool,
     backing: B,
+    auth: Auth,
     tls: Option<&Tls>,
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
@@ -107,7 +108,7 @@ pub async fn open<B: Backing>(
         tls: tls.map(|tls| Acceptor(tls.acceptor())),
         peers: Peers::new(cometql.connections, cometql.connections),
         idle: Duration::from_secs(cometql.idle_seconds),
-        failures_per_minute: config.limits.failed_logins_per_minute,
+        auth,
         metrics,
     };
     if tls.is_none() && !listen.ip().is_loopback() {
@@ -123,7 +124,6 @@ pub async fn open<B: Backing>(
 struct Shared<B> {
     server: Server<B>,
     settings: Arc<Settings>,
-    failures: Failures,
     next: AtomicU32,
 }
 
@@ -132,7 +132,6 @@ impl<B: Backing> Server<B> {
     pub async fn run(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let shared = Arc::new(Shared {
             settings: Arc::new(self.settings.clone()),
-            failures: Failures::new(self.failures_per_minute),
             next: AtomicU32::new(1),
             server: self,
         });
@@ -180,16 +179,16 @@ impl<B: Backing> Shared<B> {
         let address = from.ip().to_canonical();
         let _ = stream.set_nodelay(true);
         let refusal = match self.server.peers.enter(address) {
-            None => Err("too many connections"),
-            Some(_) if self.failures.is_over(address, Instant::now()) => {
-                Err("too many wrong passwords from this address: wait a minute")
-            }
-            Some(place) => Ok(place),
+            None => Err("too many connections".to_owned()),
+            Some(place) => match self.server.auth.may_try(address, None) {
+                Ok(()) => Ok(place),
+                Err(refused) => Err(refused.to_string()),
+            },
         };
         match refusal {
             Ok(place) => self.serve(stream, address, place).await,
             Err(why) => {
-                let bytes = Connection::refusal(Code::TooManyConnections, why);
+                let bytes = Connection::refusal(Code::TooManyConnections, &why);
                 let _ = timeout(SEND_PATIENCE, stream.write_all(&bytes)).await;
                 let _ = timeout(SEND_PATIENCE, stream.shutdown()).await;
             }
@@ -276,7 +275,7 @@ impl<B: Backing> Shared<B> {
 
     async fn refused(&self, address: IpAddr) {
         self.server.metrics.logins_failed_total.add(1);
-        self.failures.count(address, Instant::now());
+        self.server.auth.guessed_wrong(address, None);
         if let Some(left_out) = REFUSALS.admit(Instant::now()) {
             tracing::info!(from = %address, left_out, "CometQL login refused");
         }
@@ -327,72 +326,5 @@ impl AsyncWrite for Begun {
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<io::Result<()>> {
         std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// Wrong passwords by address within the last minute.
-#[derive(Debug)]
-struct Failures {
-    per_minute: u32,
-    by_address: Mutex<HashMap<IpAddr, (Instant, u32)>>,
-}
-
-const MINUTE: Duration = Duration::from_secs(60);
-/// Addresses remembered; a flood from more of them forgets the oldest minute's.
-const ADDRESSES: usize = 10_000;
-
-impl Failures {
-    fn new(per_minute: u32) -> Self {
-        Self {
-            per_minute,
-            by_address: Mutex::default(),
-        }
-    }
-
-    fn count(&self, address: IpAddr, now: Instant) {
-        let mut all = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= ADDRESSES {
-            all.retain(|_, (began, _)| now.duration_since(*began) < MINUTE);
-        }
-        if all.len() >= ADDRESSES && !all.contains_key(&address) {
-            return;
-        }
-        let (began, count) = all.entry(address).or_insert((now, 0));
-        if now.duration_since(*began) >= MINUTE {
-            (*began, *count) = (now, 0);
-        }
-        *count += 1;
-    }
-
-    fn is_over(&self, address: IpAddr, now: Instant) -> bool {
-        let all = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.get(&address).is_some_and(|(began, count)| {
-            now.duration_since(*began) < MINUTE && *count >= self.per_minute
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn somebody_who_guesses_is_sent_away_for_a_minute() {
-        let failures = Failures::new(3);
-        let (guesser, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        let start = Instant::now();
-        for _ in 0..3 {
-            assert!(!failures.is_over(guesser, start));
-            failures.count(guesser, start);
-        }
-        assert!(failures.is_over(guesser, start));
-        assert!(!failures.is_over(other, start));
-        assert!(!failures.is_over(guesser, start + MINUTE));
     }
 }

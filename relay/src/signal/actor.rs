@@ -109,7 +109,7 @@ impl Handle {
             exchange,
             metrics,
             sockets: HashMap::new(),
-            origin: Instant::now(),
+            origin: crate::clock::origin(),
             drained: Vec::new(),
             tell: Box::new(tell),
             doorman: None,
@@ -331,8 +331,7 @@ impl Actor {
     }
 
     fn now(&self) -> Time {
-        let elapsed = self.origin.elapsed().as_millis();
-        Time(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        crate::clock::uptime()
     }
 }
 

@@ -11,7 +11,7 @@ use clinicall_sip::{
 
 use super::{Answer, CLOSE_POLICY, Closing, Exchange, Out, focus::Incoming, users::User};
 use crate::{
-    auth::{Grant, Refused, Revoked},
+    auth::{Grant, Guesses, Refused, Revoked},
     config::Secret,
 };
 
@@ -100,11 +100,11 @@ const MAX_WAITING: usize = 1_024;
 
 impl Exchange {
     /// From now on there is somebody to ask; they answer within `deadline`, or it is a no.
-    pub fn attach_doorman(&mut self, deadline: Millis, asks_about_calls: bool) {
+    pub fn attach_doorman(&mut self, deadline: Millis, asks_about_calls: bool, guesses: Guesses) {
         self.doorman.attached = true;
         self.doorman.deadline = deadline;
         self.doorman.asks_about_calls = asks_about_calls;
-        self.registrar.attach_doorman();
+        self.registrar.attach_doorman(guesses);
     }
 
     /// The answer to [`Out::Ask`].
@@ -281,6 +281,9 @@ fn address(uri: &Uri) -> String {
 pub(super) fn turned_away(refused: Refused, realm: &str) -> Answer {
     match refused {
         Refused::Unavailable => Answer::new(Status(503)).with("Retry-After", "5"),
+        Refused::TooManyTries { seconds } => {
+            Answer::new(Status(503)).with("Retry-After", seconds.to_string())
+        }
         Refused::Forbidden | Refused::WrongKey => Answer::new(Status(403)),
         // RFC 8898 section 2.1.1, RFC 6750 section 3.1
         _ => Answer::new(Status(401)).with(

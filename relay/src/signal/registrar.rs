@@ -8,7 +8,6 @@ mod bearer;
 mod binding;
 mod contacts;
 mod login;
-mod throttle;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -20,14 +19,16 @@ use clinicall_sip::{Millis, Request, Status, Time, agent::Flow, digest::Guard};
 
 pub use binding::Binding;
 use contacts::Wish;
-use throttle::Throttle;
 
 use super::{
     Answer, News, Settings,
     doorman::{Hold, Told},
     users::{User, Users},
 };
-use crate::{auth::Grant, metrics::Metrics};
+use crate::{
+    auth::{Grant, Guesses},
+    metrics::Metrics,
+};
 
 #[derive(Debug)]
 pub struct Registrar {
@@ -35,7 +36,7 @@ pub struct Registrar {
     users: Users,
     metrics: Arc<Metrics>,
     guard: Guard,
-    throttle: Throttle,
+    guesses: Guesses,
     flows: HashMap<Flow, Visitor>,
     bindings: BTreeMap<String, Vec<Binding>>,
     /// Connections that have to log in by then. Entries of those that did or left are ignored.
@@ -88,7 +89,7 @@ impl Registrar {
             users,
             metrics,
             guard: Guard::new(&settings.realm, seed),
-            throttle: Throttle::new(settings.failed_logins_per_minute),
+            guesses: Guesses::new(settings.failed_logins_per_minute),
             flows: HashMap::new(),
             bindings: BTreeMap::new(),
             logins_due: BTreeSet::new(),

@@ -13,18 +13,18 @@ use tokio::{
 
 use super::{
     doors::close_code,
-    phone::{Phone, open, relay, relay_with},
+    phone::{Phone, Socket, open, relay, relay_with},
 };
 
-struct Reply {
-    status: u16,
-    head: String,
-    body: Value,
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: Value,
 }
 
 impl Reply {
     /// A problem document, whole and with a next step.
-    fn problem(&self, status: u16, code: &str) {
+    pub fn problem(&self, status: u16, code: &str) {
         let head = &self.head;
         assert_eq!(self.status, status, "{head} {}", self.body);
         assert!(head.contains("application/problem+json"), "{head}");
@@ -35,7 +35,7 @@ impl Reply {
     }
 }
 
-async fn ask(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+pub async fn ask(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> Reply {
     let mut stream = TcpStream::connect(server.http()).await.unwrap();
     let request = format!(
         "{method} /api/v1{path} HTTP/1.1\r\nhost: localhost\r\n{headers}\
@@ -73,6 +73,10 @@ async fn get(server: &Server, path: &str) -> Reply {
 /// A page that registers with a token; the status of the answer when it is refused.
 async fn with_token(server: &Server, user: &'static str, token: &str) -> Result<Phone, u16> {
     let (socket, _) = open(server, "sip", None).await.unwrap();
+    token_on(socket, user, token).await
+}
+
+pub async fn token_on(socket: Socket, user: &'static str, token: &str) -> Result<Phone, u16> {
     let mut phone = Phone::on(socket, user);
     let mut headers = Headers::new();
     headers.push("Authorization", format!("Bearer {token}"));

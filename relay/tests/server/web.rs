@@ -13,7 +13,7 @@ pub async fn get(server: &Server, path: &str) -> String {
     get_with(server, path, "").await
 }
 
-async fn get_with(server: &Server, path: &str, headers: &str) -> String {
+pub async fn get_with(server: &Server, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(server.http()).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n");

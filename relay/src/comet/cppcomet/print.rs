@@ -97,17 +97,28 @@ pub fn server_info(key: Option<&str>, now: u64) -> String {
 /// 400.
 #[must_use]
 pub fn refusal(refusal: Refusal) -> String {
-    let code = (refusal as u16).to_string();
-    let data = Object::new()
-        .raw("error_code", &code)
-        .text("error_info", &refusal.to_string())
-        .end();
-    Object::new()
-        .raw("data", &data)
-        .raw("error", &code)
+    let code = refusal as u16;
+    refusal_of(code, &refusal.to_string())
+        .raw("error", &code.to_string())
         .text("event", "error")
         .text("pipe", "sys")
         .end()
+}
+
+/// The page may not come in now. Without `error`, by which its client would give up for good.
+pub fn refused(code: u16, why: &str) -> String {
+    refusal_of(code, why)
+        .text("event", "error")
+        .text("pipe", "sys")
+        .end()
+}
+
+fn refusal_of(code: u16, why: &str) -> Object {
+    let data = Object::new()
+        .raw("error_code", &code.to_string())
+        .text("error_info", why)
+        .end();
+    Object::new().raw("data", &data)
 }
 
 /// Something the page asked for was not done.

@@ -1,5 +1,7 @@
 //! Who is at the other end of a comet connection.
 
+use std::net::IpAddr;
+
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -8,8 +10,8 @@ use clinicall_comet::wire::{Login, Problem};
 
 use super::Visitor;
 use crate::{
-    auth::{Refused, Right, TokenId},
-    http::{App, Client},
+    auth::{Refused, Right, Shown, TokenId},
+    http::{App, Client, api},
 };
 
 /// What the request's own headers tell; nobody is logged in yet.
@@ -49,13 +51,21 @@ pub(crate) async fn identify(
             false => Err(Problem::LoginFirst),
         };
     };
-    let grant = match login {
-        Login::Token(token) => app.auth.token(&token).await,
-        Login::Key { user, key } => app.auth.key(&user, &key).await,
+    let shown = match &login {
+        Login::Token(token) => Shown::Token(token),
+        Login::Key { user, key } => Shown::Key { user, key },
     };
+    let address = visitor.address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    let grant = app.auth.admit(address, shown).await;
     let grant = grant.map_err(|refused| match refused {
         Refused::Unavailable => Problem::Unavailable,
-        _ => Problem::LoginRefused,
+        Refused::TooManyTries { seconds } => Problem::TooManyTries {
+            seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        },
+        _ => {
+            app.metrics.logins_failed_total.add(1);
+            Problem::LoginRefused
+        }
     })?;
     visitor.may_publish = grant.may(Right::Publish);
     visitor.may_listen = grant.may(Right::Subscribe);
@@ -96,6 +106,9 @@ fn read(value: &str) -> Option<Login> {
 }
 
 pub(super) fn refused(problem: Problem) -> Response {
+    if let Problem::TooManyTries { seconds } = problem {
+        return api::Problem::too_many(&problem.to_string(), seconds.into()).into_response();
+    }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
     (StatusCode::UNAUTHORIZED, challenge, format!("{problem}\n")).into_response()
 }

@@ -66,8 +66,7 @@ fn admit(
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
     let now = Instant::now();
-    let too_many = |seconds| Problem::too_many("too many wrong keys from this address", seconds);
-    gate.may_guess(address, now).map_err(too_many)?;
+    app.auth.may_try(address, None)?;
     let shown = headers.get(header::AUTHORIZATION);
     let key = shown.and_then(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
@@ -77,7 +76,7 @@ fn admit(
         return Err(Problem::unauthorized());
     };
     let Some(caller) = app.api_keys.find(key)? else {
-        gate.guessed_wrong(address, now);
+        app.auth.guessed_wrong(address, None);
         app.metrics.logins_failed_total.add(1);
         return Err(Problem::unauthorized());
     };

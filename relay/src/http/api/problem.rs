@@ -193,6 +193,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Unavailable => Self::unavailable(&refused.to_string()),
+            Refused::TooManyTries { seconds } => Self::too_many(&refused.to_string(), seconds),
             _ => Self::invalid("`room` or `name` is not one"),
         }
     }

@@ -4,7 +4,7 @@ use clinicall_sip::{Method, Millis, Request, Status, Time, Uri, agent::Flow};
 
 use super::Registrar;
 use crate::{
-    auth::{Grant, Refused, Revoked, Right, TokenId},
+    auth::{Grant, Guesses, Refused, Revoked, Right, TokenId},
     config::Secret,
     signal::{
         Answer,
@@ -32,8 +32,10 @@ pub(super) fn bearer(request: &Request) -> Option<&str> {
 }
 
 impl Registrar {
-    pub fn attach_doorman(&mut self) {
+    /// `guesses`: the count that the other doors keep too.
+    pub fn attach_doorman(&mut self, guesses: Guesses) {
         self.doorman = true;
+        self.guesses = guesses;
     }
 
     /// What was asked is known now, for the next request.
@@ -85,7 +87,7 @@ impl Registrar {
         };
         let refused = match self.told.take() {
             Some(Told::Token(Ok((grant, left)))) if grant.user == claimed => {
-                self.throttle.succeeded(address, claimed);
+                self.guesses.succeeded(address, claimed);
                 self.log_in(flow, claimed, grant.rights);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.until = Some(now + left);
@@ -107,8 +109,10 @@ impl Registrar {
                 return Err(Hold::Ask(Question::Token { token }));
             }
         };
-        if refused != Refused::Unavailable {
-            self.failed(now, address, claimed);
+        match refused {
+            Refused::Unavailable => {}
+            refused if refused.is_guess() => self.failed(now, address, claimed),
+            _ => self.turned_away(address, claimed),
         }
         Err(self.refusal(refused).into())
     }
@@ -178,7 +182,7 @@ impl Registrar {
         address: std::net::IpAddr,
         claimed: &str,
     ) -> Result<(), Answer> {
-        let Some(Millis(wait)) = self.throttle.wait(now, address, claimed) else {
+        let Some(Millis(wait)) = self.guesses.wait(now, address, Some(claimed)) else {
             return Ok(());
         };
         let seconds = wait.div_ceil(1_000).to_string();

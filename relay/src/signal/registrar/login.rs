@@ -84,7 +84,7 @@ impl Registrar {
             .check(now, &answer, request.method.as_str(), &secrets)
         {
             Verdict::Granted => {
-                self.throttle.succeeded(address, claimed);
+                self.guesses.succeeded(address, claimed);
                 self.log_in(flow, claimed, Rights::USER);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.vouched = vouched;
@@ -118,7 +118,11 @@ impl Registrar {
 
     /// A wrong password, or a token that is not good.
     pub(super) fn failed(&mut self, now: Time, address: IpAddr, claimed: &str) {
-        self.throttle.failed(now, address, claimed);
+        self.guesses.failed(now, address, Some(claimed));
+        self.turned_away(address, claimed);
+    }
+
+    pub(super) fn turned_away(&self, address: IpAddr, claimed: &str) {
         self.metrics.logins_failed_total.add(1);
         if let Some(left_out) = WARNINGS.admit(Instant::now()) {
             tracing::warn!(%address, user = shown(claimed), left_out, "login failed");

@@ -4,7 +4,7 @@ use clinicall_sip::{Method, Millis};
 
 use super::Clinic;
 use crate::{
-    auth::{Grant, Refused, Revoked, Right, Rights, Rooms, TokenId},
+    auth::{Grant, Guesses, Refused, Revoked, Right, Rights, Rooms, TokenId},
     config::Secret,
     signal::{
         Closing, News, Question, Told,
@@ -17,7 +17,9 @@ const TOKEN: &str = "aaa.bbb.ccc";
 
 fn open_clinic() -> Clinic {
     let mut clinic = Clinic::closed();
-    clinic.exchange.attach_doorman(DEADLINE, false);
+    clinic
+        .exchange
+        .attach_doorman(DEADLINE, false, Guesses::new(20));
     clinic
 }
 
@@ -302,7 +304,9 @@ fn a_guest_enters_one_room_and_rings_nobody() {
 #[test]
 fn the_clinic_is_asked_before_a_call_and_may_say_no() {
     let mut clinic = Clinic::closed();
-    clinic.exchange.attach_doorman(DEADLINE, true);
+    clinic
+        .exchange
+        .attach_doorman(DEADLINE, true, Guesses::new(20));
     let patient = clinic.registered("patient", "3");
     let doctor = clinic.registered("doctor", "2");
     clinic.call(patient, "2");
