@@ -31,6 +31,7 @@ pub mod source;
 pub mod srtp;
 pub mod stun;
 pub mod sys;
+mod talked;
 mod tcp;
 pub mod time;
 pub mod twcc;
@@ -59,6 +60,7 @@ use dtls::Identity;
 use ice::Ufrag;
 use outbox::Outbox;
 use sys::{Udp, Waker};
+use talked::Talked;
 use worker::{Command, Join, Worker};
 
 #[derive(Clone, Debug)]
@@ -119,6 +121,7 @@ struct Shared {
     rooms: Mutex<HashMap<RoomId, Option<VideoCodec>>>,
     members: Mutex<HashMap<MemberId, Arc<Mutex<Seat>>>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    talked: Arc<Talked>,
 }
 
 /// The signalling side of a worker.
@@ -164,6 +167,7 @@ impl Media {
         let mut addresses = config.public;
         addresses.retain(|address| address.is_ipv4() || config.bind.is_ipv6());
         let (events, heard) = mpsc::channel();
+        let talked = Arc::new(Talked::default());
         let mut workers = Vec::new();
         let mut setups = Vec::new();
         for number in 0..count {
@@ -207,6 +211,7 @@ impl Media {
                 identity: identity.clone(),
                 events: events.clone(),
                 published,
+                talked: talked.clone(),
             })?;
             let name = format!("media-{number}");
             threads.push(
@@ -222,6 +227,7 @@ impl Media {
             rooms: Mutex::default(),
             members: Mutex::default(),
             threads: Mutex::new(threads),
+            talked,
         };
         Ok((
             Self {
@@ -355,6 +361,13 @@ impl Media {
     /// The member asks by signalling (RFC 5168) for a picture its decoder can begin with.
     pub fn request_key_frame(&self, member: MemberId) {
         self.shared.worker(member.0).tell(Command::KeyFrame(member));
+    }
+
+    /// How long ago the member last spoke, as far as audio levels (RFC 6464) tell; `None`: has said
+    /// nothing yet.
+    #[must_use]
+    pub fn talked(&self, member: MemberId) -> Option<Duration> {
+        self.shared.talked.since(member)
     }
 
     pub fn leave(&self, member: MemberId) {

@@ -125,7 +125,10 @@ impl Backend {
             user: view.user,
             name: view.name,
             joined: now.saturating_sub(ago),
-            last_talking: None,
+            last_talking: view.talked.map(|ago| {
+                let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+                now.saturating_sub(ago)
+            }),
             audio_muted: view.muted.audio,
             video_muted: view.muted.video,
         });

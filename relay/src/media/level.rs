@@ -22,6 +22,8 @@ const HOLD: u64 = SECOND;
 pub struct Loudness {
     smooth: f32,
     at: u64,
+    /// When it was speech, last.
+    spoke: Option<u64>,
 }
 
 impl Loudness {
@@ -32,6 +34,15 @@ impl Loudness {
         let constant = if loud > self.smooth { RISE } else { DECAY };
         self.smooth += (loud - self.smooth) * (1.0 - (-passed / constant).exp());
         self.at = now;
+        if self.smooth >= SPEECH {
+            self.spoke = Some(now);
+        }
+    }
+
+    /// When the member last spoke; `None`: never yet.
+    #[must_use]
+    pub const fn spoke(&self) -> Option<u64> {
+        self.spoke
     }
 
     /// Falls when nothing is heard any more (DTX, mute, loss).
@@ -162,6 +173,19 @@ mod tests {
         assert_eq!(talk.hear(160, [25, 5]), 0);
         assert_eq!(talk.hear(1_000, [25, SILENCE]), 0);
         assert_eq!(talk.floor.speaker, Some(DOCTOR));
+    }
+
+    #[test]
+    fn a_patient_who_listens_has_not_spoken() {
+        let mut talk = talk();
+        talk.hear(1_000, [25, 100]);
+        let spoken = talk.now;
+        talk.hear(10_000, [SILENCE, 100]);
+        let [(_, doctor), (_, patient)] = talk.members;
+        let last = doctor.spoke().unwrap();
+        // the loudness is smoothed: it falls for a moment
+        assert!((spoken..spoken + SECOND).contains(&last), "{last}");
+        assert_eq!(patient.spoke(), None);
     }
 
     #[test]

@@ -152,6 +152,14 @@ impl Room {
         self.floor.speaker
     }
 
+    /// Who has spoken since then.
+    pub fn spoke_since(&self, then: u64) -> impl Iterator<Item = MemberId> {
+        let members = self.members.iter();
+        members
+            .filter(move |member| member.loudness.spoke().is_some_and(|at| at >= then))
+            .map(|member| member.id)
+    }
+
     /// An authenticated RTP packet, header included.
     pub fn rtp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };

@@ -27,6 +27,7 @@ use super::{
     room::Room,
     roster::{IdHasher, Members},
     sys::{BATCH, Inbox, Poll, Ready, Waker},
+    talked::Talked,
     tcp::Connections,
 };
 
@@ -101,6 +102,7 @@ pub struct Setup {
     pub identity: Arc<Identity>,
     pub events: mpsc::Sender<Event>,
     pub published: Arc<Published>,
+    pub talked: Arc<Talked>,
 }
 
 #[derive(Debug)]

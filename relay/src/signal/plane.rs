@@ -17,6 +17,9 @@ pub trait MediaPlane: Send + Sync + fmt::Debug {
     fn mute(&self, member: MemberId, audio: bool, video: bool);
     fn limit(&self, member: MemberId, limits: Limits);
     fn request_key_frame(&self, member: MemberId);
+    fn talked(&self, _member: MemberId) -> Option<Duration> {
+        None
+    }
     fn leave(&self, member: MemberId);
     fn close_room(&self, room: RoomId);
     fn adopt(&self, stream: std::net::TcpStream);
@@ -46,6 +49,7 @@ forward! {
     mute(member: MemberId, audio: bool, video: bool) -> ();
     limit(member: MemberId, limits: Limits) -> ();
     request_key_frame(member: MemberId) -> ();
+    talked(member: MemberId) -> Option<Duration>;
     leave(member: MemberId) -> ();
     close_room(room: RoomId) -> ();
     adopt(stream: std::net::TcpStream) -> ();

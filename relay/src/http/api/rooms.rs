@@ -84,6 +84,8 @@ pub(super) struct Member {
     name: String,
     /// Unix milliseconds.
     joined: u64,
+    /// When the member last spoke, unix milliseconds; `null`: has said nothing yet.
+    last_talking: Option<u64>,
     audio_muted: bool,
     video_muted: bool,
 }
@@ -94,6 +96,7 @@ impl From<backend::Member> for Member {
             user: member.user,
             name: member.name,
             joined: member.joined,
+            last_talking: member.last_talking,
             audio_muted: member.audio_muted,
             video_muted: member.video_muted,
         }

@@ -295,6 +295,10 @@ impl Worker {
             }
         }
         self.expire_connections(now);
+        let then = now.saturating_sub(SWEEP);
+        let rooms = self.rooms.values();
+        let spoke = rooms.flat_map(|seat| seat.room.spoke_since(then));
+        self.setup.talked.spoke(spoke, instant);
     }
 
     /// Obeys every command that waits; true when told to stop.
@@ -484,6 +488,7 @@ impl Worker {
         {
             seat.room.leave(id, now);
         }
+        self.setup.talked.left(id);
         self.schedule(room);
     }
 

@@ -214,6 +214,10 @@ impl Focus {
                 .map_or_else(String::new, |user| user.name),
             call: seat.number,
             since: seat.since,
+            talked: self
+                .legs
+                .get(seat.leg)
+                .and_then(|leg| desk.media.talked(leg.member)),
             muted: seat.muted,
         };
         let mut members = Vec::new();

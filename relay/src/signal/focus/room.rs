@@ -95,6 +95,8 @@ pub struct MemberView {
     pub name: String,
     pub call: u64,
     pub since: Time,
+    /// How long ago the member last spoke; `None`: has said nothing yet.
+    pub talked: Option<std::time::Duration>,
     pub muted: Mute,
 }
 
