@@ -1,5 +1,6 @@
 //! The command line.
 
+mod api_key;
 mod desk;
 mod token;
 
@@ -48,7 +49,7 @@ enum Command {
         config: PathBuf,
     },
     Token(token::Token),
-    ApiKey(token::ApiKey),
+    ApiKey(api_key::ApiKey),
     /// Copy the store into a new file, while the relay runs or not
     Backup {
         file: PathBuf,
@@ -97,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::DefaultConfig => print(&config::template()),
         Command::User { command, config } => command.run(&config),
         Command::Token(token) => token.make().and_then(|token| print(&token)),
-        Command::ApiKey(key) => key.make().and_then(|key| print(&key)),
+        Command::ApiKey(key) => key.run(),
         Command::Backup { file, config } => desk::backup(&config, file),
         Command::Events {
             command,

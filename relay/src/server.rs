@@ -61,6 +61,7 @@ impl Server {
                 store: store.clone(),
                 events: Some(events.clone()),
                 hooks,
+                api_keys: ApiKeys::new(&config, &store),
             };
             if let Err(error) = admin::start(desk, path) {
                 tracing::warn!(%error, "no admin socket: `clinicall user` cannot reach this relay");

@@ -4,6 +4,7 @@
 
 mod server {
     mod api;
+    mod api_keys;
     mod calls;
     mod doors;
     mod events;

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{Command, Desk, Line, socket};
-use crate::{config::Config, store::Store, webhook::Filter};
+use crate::{auth::api::ApiKeys, config::Config, store::Store, webhook::Filter};
 
 /// Carries out a command of the command line and hands each row to `row`.
 pub async fn ask(
@@ -48,8 +48,10 @@ pub async fn ask(
 }
 
 fn desk(config: &Config, path: &Path) -> anyhow::Result<Desk> {
+    let store = Store::open(Some(path))?;
     Ok(Desk {
-        store: Store::open(Some(path))?,
+        api_keys: ApiKeys::new(config, &store),
+        store,
         events: None,
         hooks: config.webhook.iter().map(Filter::of).collect(),
     })

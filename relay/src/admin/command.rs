@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    auth::api::{self, ApiKeys, KeyError, Last},
     config,
     events::{self, Events, stream},
     signal::users::{Keys, User},
@@ -31,6 +32,18 @@ pub enum Command {
         id: String,
     },
     UserList,
+    /// The key itself does not travel: it is made where it is shown.
+    ApiKeyPut {
+        name: String,
+        rights: Vec<String>,
+        sha256: config::Secret,
+        force: bool,
+    },
+    ApiKeyRevoke {
+        name: String,
+        force: bool,
+    },
+    ApiKeyList,
     /// A copy of the store as it is at this moment, in a new file.
     Backup {
         file: PathBuf,
@@ -55,6 +68,7 @@ pub struct Desk {
     /// `None`: no relay runs here.
     pub events: Option<Events>,
     pub hooks: Vec<Filter>,
+    pub api_keys: ApiKeys,
 }
 
 /// The answer as it comes.
@@ -126,6 +140,29 @@ impl Desk {
             Command::UserList => {
                 for user in self.store.read(|view| users::all(view)).map_err(said)? {
                     send(out, json!({ "id": user.id, "name": user.name })).await;
+                }
+                Ok(())
+            }
+            Command::ApiKeyPut {
+                name,
+                rights,
+                sha256,
+                force,
+            } => {
+                let hash = api::unhex(&sha256.0).ok_or("the hash is not 64 hexadecimal digits")?;
+                let put = self.api_keys.put(None, &name, rights, hash, last(force));
+                put.await.map_err(key_error)
+            }
+            Command::ApiKeyRevoke { name, force } => {
+                let revoked = self.api_keys.revoke(None, &name, last(force));
+                revoked.await.map_err(key_error)
+            }
+            Command::ApiKeyList => {
+                for key in self.api_keys.list().map_err(said)? {
+                    let row = json!({
+                        "name": key.name, "rights": key.rights, "configured": key.configured,
+                    });
+                    send(out, row).await;
                 }
                 Ok(())
             }
@@ -220,6 +257,20 @@ async fn follow(events: &Events, after: Option<u64>, out: &Out) -> Result<(), St
 async fn send(out: &Out, row: Value) {
     // the reader may have gone; the work is done all the same
     let _ = out.send(Ok(row)).await;
+}
+
+const fn last(force: bool) -> Last {
+    match force {
+        true => Last::Force,
+        false => Last::Keep,
+    }
+}
+
+fn key_error(error: KeyError) -> String {
+    match error {
+        KeyError::Last(_) => format!("{error}\nhint: make another first, or add `--force`"),
+        error => error.to_string(),
+    }
 }
 
 fn said(error: StoreError) -> String {

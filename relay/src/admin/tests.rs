@@ -5,6 +5,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::{
+    auth::api::ApiKeys,
     config::Config,
     events::{Event, Events},
     store::Store,
@@ -35,6 +36,7 @@ impl Place {
         let store = Store::open(Some(&self.store())).unwrap();
         let events = Events::start(store.clone(), 100, Vec::new(), Arc::default());
         let desk = Desk {
+            api_keys: ApiKeys::new(&self.config(), &store),
             store,
             events: Some(events),
             hooks: Vec::new(),

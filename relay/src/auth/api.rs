@@ -1,5 +1,7 @@
 //! The clinic's back end: API keys, and what each may do.
 
+mod manage;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,11 @@ use crate::{
     store::{self, Store, StoreError},
 };
 
+pub use manage::{KeyError, Last, Listed};
+
+/// The right to make keys and to take them back.
+pub const MANAGE: &str = "keys";
+
 /// A back end that has shown its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -19,7 +26,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// One of `users`, `tokens`, `rooms`, `messages`, `calls`, `events`.
+    /// One of `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, `keys`.
     #[must_use]
     pub fn may(&self, right: &str) -> bool {
         self.rights.iter().any(|own| own == "*" || own == right)
@@ -40,6 +47,9 @@ impl Caller {
 pub struct Kept {
     pub name: String,
     pub rights: Vec<String>,
+    /// When it was made, unix milliseconds.
+    #[serde(default)]
+    pub made: u64,
 }
 
 /// Who has which key. Only hashes are kept; a key is looked up by its hash, so that how long that
@@ -71,7 +81,7 @@ impl ApiKeys {
             return Ok(Some(caller.clone()));
         }
         let kept: Option<Kept> = self.store.read(|view| store::api_keys::get(view, &hash))?;
-        Ok(kept.map(|Kept { name, rights }| Caller { name, rights }))
+        Ok(kept.map(|Kept { name, rights, .. }| Caller { name, rights }))
     }
 }
 
@@ -103,7 +113,9 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+/// 32 bytes out of 64 hexadecimal digits.
+#[must_use]
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

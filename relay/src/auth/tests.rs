@@ -173,6 +173,7 @@ async fn a_back_end_is_known_by_its_key_and_does_what_that_key_may() {
     let kept = Kept {
         name: "lab".to_owned(),
         rights: vec!["*".to_owned()],
+        made: 0,
     };
     let hash = api::hash("ck_lab");
     store

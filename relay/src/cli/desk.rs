@@ -97,7 +97,11 @@ pub(super) fn events(
 }
 
 /// A line for each row.
-fn ask(config: &Config, command: Command, line: impl Fn(&Value) -> String) -> anyhow::Result<()> {
+pub(super) fn ask(
+    config: &Config,
+    command: Command,
+    line: impl Fn(&Value) -> String,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

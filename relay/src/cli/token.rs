@@ -1,4 +1,4 @@
-//! `clinicall token` and `clinicall api-key`.
+//! `clinicall token`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     auth::{
-        Right, Rights, Rooms, api,
+        Right, Rights, Rooms,
         jwt::{self, Claims},
     },
     clock::unix_seconds,
@@ -94,45 +94,6 @@ impl Token {
     }
 }
 
-/// Make a key for a back end; only its hash goes into the configuration
-#[derive(Debug, clap::Args)]
-pub(super) struct ApiKey {
-    /// What logs call it
-    name: String,
-    /// users, tokens, rooms, messages, calls, events; repeat for more, leave out for all
-    #[arg(long = "right")]
-    rights: Vec<String>,
-}
-
-impl ApiKey {
-    pub fn make(self) -> anyhow::Result<String> {
-        anyhow::ensure!(
-            config::is_user_id(&self.name),
-            "`{}` is not a name\nhint: take 1 to 64 letters, digits, `.`, `-` or `_`",
-            self.name
-        );
-        if let Some(right) = self.rights.iter().find(|right| !api::is_right(right)) {
-            anyhow::bail!(
-                "there is no right `{right}`\n\
-                 hint: take of users, tokens, rooms, messages, calls, events"
-            );
-        }
-        let rights = match self.rights.is_empty() {
-            true => vec!["*".to_owned()],
-            false => self.rights,
-        };
-        let key = api::new_key()?;
-        Ok(format!(
-            "# for the back end, as `Authorization: Bearer ...`; it is shown this once:\n\
-             # {key}\n\
-             # for the relay's configuration:\n\
-             [[api_key]]\nname = {:?}\nsha256 = {:?}\nrights = {rights:?}\n",
-            self.name,
-            api::hex(&api::hash(&key)),
-        ))
-    }
-}
-
 fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no time; write 90s, 15m, 1h or 7d");
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -189,23 +150,5 @@ mod tests {
         for wrong in ["", "h", "-1h", "1y", "99999999999999999999d", "1 h"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_section_that_is_printed_goes_into_the_configuration() {
-        let key = ApiKey {
-            name: "site".to_owned(),
-            rights: vec!["rooms".to_owned()],
-        };
-        let text = format!(
-            "domains = [\"a.example\"]\n[media]\npublic = [\"203.0.113.7\"]\n{}",
-            key.make().unwrap()
-        );
-        let config = Config::parse("clinicall.toml", &text, false).unwrap();
-        assert_eq!(config.api_key[0].rights, ["rooms"]);
-        let hash = &config.api_key[0].sha256.as_ref().unwrap().0;
-        let shown = text.lines().find_map(|line| line.strip_prefix("# ck_"));
-        let key = format!("ck_{}", shown.unwrap());
-        assert_eq!(*hash, api::hex(&api::hash(&key)));
     }
 }

@@ -60,14 +60,15 @@ section! {
 
 section! {
     /// One key of a back end for `/api/v1`. `clinicall api-key NAME` makes one. Repeat the section
-    /// for each.
+    /// for each. With a store, `clinicall api-key put NAME` keeps one there instead.
     pub struct ApiKey {
         /// What logs call it.
         pub name: String = String::new() => r#""site""#,
         /// SHA-256 of the key in hex.
         pub sha256: Option<Secret> = None
             => r#""5e2f3bb9b0b2b4e1a1c95f2f8a3f4d6be0a4b1b9c9f0a7c5d3e1f2a3b4c5d6e7""#,
-        /// What it may do: `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, or all of it: `*`.
+        /// What it may do: `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, `keys` (making
+        /// and taking back other keys), or all of it: `*`.
         pub rights: Vec<String> = vec!["*".to_owned()] => r#"["rooms", "calls"]"#,
         /// A demo key: everybody knows it. Refused without `--dev`.
         pub demo: bool = false,

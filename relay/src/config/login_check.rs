@@ -9,7 +9,9 @@ use super::{
 };
 
 /// The rights an API key may have.
-pub const API_RIGHTS: [&str; 6] = ["users", "tokens", "rooms", "messages", "calls", "events"];
+pub const API_RIGHTS: [&str; 7] = [
+    "users", "tokens", "rooms", "messages", "calls", "events", "keys",
+];
 
 /// The `iss` of tokens that the relay signs itself.
 pub const OWN_ISSUER: &str = "clinicall";
@@ -147,7 +149,7 @@ impl ApiKey {
             return wrong(
                 &key("rights"),
                 &format!("has `{right}`"),
-                "take of `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, or `*`",
+                "take of `users`, `tokens`, `rooms`, `messages`, `calls`, `events`, `keys`, or `*`",
             );
         }
         let demo = |hash: &Secret| hash.0.eq_ignore_ascii_case(DEMO_API_KEY_SHA256);

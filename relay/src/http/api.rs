@@ -12,6 +12,7 @@ mod calls;
 mod events;
 mod gate;
 mod guard;
+mod keys;
 mod messages;
 mod once;
 mod problem;
@@ -53,6 +54,7 @@ const MAX_BODY: usize = 96 * 1024;
         (name = "tokens", description = "Tokens by which pages log in"),
         (name = "messages", description = "Private messages and pipes"),
         (name = "events", description = "What happens, as it happens"),
+        (name = "keys", description = "Keys of back ends for this API"),
     )
 )]
 struct Document;
@@ -97,6 +99,8 @@ fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         ))
         .routes(routes!(messages::pipe, messages::keep))
         .routes(routes!(events::stream))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::make, keys::revoke))
         .split_for_parts()
 }
 

@@ -56,7 +56,7 @@ pub async fn ask(server: &Server, method: &str, path: &str, headers: &str, body:
 }
 
 /// As the demo's back end.
-async fn site(server: &Server, method: &str, path: &str, body: Value) -> Reply {
+pub async fn site(server: &Server, method: &str, path: &str, body: Value) -> Reply {
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),
@@ -66,7 +66,7 @@ async fn site(server: &Server, method: &str, path: &str, body: Value) -> Reply {
 
 const KEY: &str = "authorization: Bearer demo-key\r\n";
 
-async fn get(server: &Server, path: &str) -> Reply {
+pub async fn get(server: &Server, path: &str) -> Reply {
     site(server, "GET", path, Value::Null).await
 }
 

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-fn clinicall() -> Command {
+pub fn clinicall() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clinicall"));
     command
         .env_remove("CLINICALL_CONFIG")

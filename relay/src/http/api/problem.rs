@@ -112,7 +112,8 @@ impl Problem {
             StatusCode::FORBIDDEN,
             "forbidden",
             &format!("this API key has not the right `{right}`"),
-            "add it to `rights` in the `[[api_key]]` section, or use another key",
+            "use a key that has it, or give it to this one: `clinicall api-key put`, or the \
+             `rights` of its `[[api_key]]` section",
         )
     }
 
