@@ -406,9 +406,33 @@ impl Agent {
         sdp: Option<String>,
         headers: Headers,
     ) -> Result<(), Refused> {
+        self.say_early(now, call, (status, sdp, headers), true)
+    }
+
+    /// As [`Agent::progress`], but unreliably although the caller supports 100rel, unless it requires
+    /// it. For an answer that the 200 follows soon: that has to wait for the PRACK of a reliable one
+    /// (RFC 3262 section 3), a round trip, and repeats an unreliable one (RFC 6337 section 2.1).
+    pub fn preview(
+        &mut self,
+        now: Time,
+        call: CallId,
+        status: Status,
+        sdp: String,
+        headers: Headers,
+    ) -> Result<(), Refused> {
+        self.say_early(now, call, (status, Some(sdp), headers), false)
+    }
+
+    fn say_early(
+        &mut self,
+        now: Time,
+        call: CallId,
+        said: session::Provisional,
+        reliably: bool,
+    ) -> Result<(), Refused> {
         self.at(now);
         let mut call = self.grab(call)?;
-        let done = self.progress_call(&mut call, status, sdp, headers);
+        let done = self.progress_call(&mut call, said, reliably);
         self.put(call);
         done
     }

@@ -20,6 +20,10 @@ enum Deed {
         status: u16,
         sdp: bool,
     },
+    Preview {
+        which: usize,
+        status: u16,
+    },
     Accept {
         which: usize,
         sdp: bool,
@@ -123,6 +127,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => any::<bool>().prop_map(|offer| Deed::Call { offer }),
         6 => (which(), status(), any::<bool>())
             .prop_map(|(which, status, sdp)| Deed::Progress { which, status, sdp }),
+        2 => (which(), status()).prop_map(|(which, status)| Deed::Preview { which, status }),
         6 => (which(), any::<bool>()).prop_map(|(which, sdp)| Deed::Accept { which, sdp }),
         1 => (which(), 100..800_u16).prop_map(|(which, status)| Deed::Reject { which, status }),
         2 => which().prop_map(|which| Deed::Hangup { which }),
@@ -397,6 +402,9 @@ impl World {
                 sdp.then(|| text("answer")),
                 none(),
             ),
+            Deed::Preview { status, .. } => {
+                agent.preview(now, call, Status(*status), text("answer"), none())
+            }
             Deed::Accept { sdp, .. } => {
                 agent.accept(now, call, sdp.then(|| text("answer")), none())
             }
@@ -420,6 +428,7 @@ impl World {
 fn which(deed: &Deed) -> usize {
     match deed {
         Deed::Progress { which, .. }
+        | Deed::Preview { which, .. }
         | Deed::Accept { which, .. }
         | Deed::Reject { which, .. }
         | Deed::Hangup { which }

@@ -12,5 +12,6 @@ mod logging_in;
 mod messages;
 mod plane;
 mod rooms;
+mod round_trips;
 
 use clinic::Clinic;

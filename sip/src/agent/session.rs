@@ -30,6 +30,7 @@ mod timer;
 use callee::Ringing;
 use caller::Calling;
 use change::{Ours, Theirs};
+pub(super) use reliable::Provisional;
 use timer::SessionTimer;
 
 #[derive(Debug)]

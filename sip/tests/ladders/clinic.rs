@@ -245,6 +245,15 @@ impl Clinic {
         self.settle();
     }
 
+    pub fn preview(&mut self, who: &str, sdp: &str) {
+        let (now, call) = (self.now, self.incoming(who));
+        let (status, sdp) = (Status(183), sdp.to_owned());
+        self.agent(who)
+            .preview(now, call, status, sdp, Headers::new())
+            .unwrap();
+        self.settle();
+    }
+
     pub fn accept(&mut self, who: &str, sdp: Option<&str>) -> CallId {
         let (now, call) = (self.now, self.incoming(who));
         let sdp = sdp.map(str::to_owned);

@@ -60,6 +60,31 @@ fn accepted_before_the_prack_came() {
 }
 
 #[test]
+fn accepted_right_behind_a_preview() {
+    let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
+    let call = clinic.call("patient", "doctor");
+    clinic.run_for(100);
+    clinic.preview("doctor", "v=0 doctor's answer");
+    clinic.accept("doctor", None);
+    clinic.run_for(100);
+    clinic.hangup("patient", call);
+    clinic.run_until_quiet();
+    insta::assert_snapshot!(clinic.ladder());
+}
+
+#[test]
+fn a_preview_for_a_caller_who_requires_100rel_is_reliable() {
+    let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
+    clinic.invite("patient", "doctor", |invite| {
+        invite.headers.push("Require", "100rel");
+    });
+    clinic.run_for(100);
+    clinic.preview("doctor", "v=0 doctor's answer");
+    clinic.run_for(100);
+    assert!(clinic.ladder().contains("PRACK"));
+}
+
+#[test]
 fn cancelled_while_the_prack_is_on_its_way() {
     let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
     let call = clinic.call("patient", "doctor");

@@ -113,10 +113,11 @@ impl Call {
             Stage::Answering { leg, reply } => {
                 let leg = *leg;
                 if self.ours && self.capture != Capture::Granted {
-                    // while the person looks at the camera prompt the media path gets ready
+                    // while the person looks at the camera prompt the media path gets ready; the
+                    // 200 may follow at any moment and is not to wait for a PRACK
                     *reply = Reply::Told;
                     desk.agent
-                        .progress(desk.now, leg, Status(180), Some(text), Headers::new())
+                        .preview(desk.now, leg, Status(180), text, Headers::new())
                 } else {
                     *reply = Reply::Ready(text);
                     return self.answer_if_ready(desk);

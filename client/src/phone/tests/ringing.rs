@@ -43,6 +43,8 @@ fn the_doctor_answers_from_within_the_callback() {
         clinic.ladder()
     );
     assert!(clinic.heard("Attach"));
+    // the path gets ready while the camera wakes up, and the 200 waits for nothing else
+    assert!(clinic.heard("page  -> 180 INVITE + sdp") && !clinic.heard("PRACK"));
 }
 
 #[test]

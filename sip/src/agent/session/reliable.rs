@@ -16,11 +16,14 @@ use crate::{
 /// More queued provisionals than an application has reason for.
 const MAX_QUEUE: usize = 16;
 
+/// A provisional response in the making, with a description and headers of the application's.
+pub(in crate::agent) type Provisional = (Status, Option<String>, Headers);
+
 #[derive(Debug, Default)]
 pub(super) struct Reliable {
     rseq: u32,
     waiting: Option<Waiting>,
-    queue: VecDeque<(Status, Option<String>, Headers)>,
+    queue: VecDeque<Provisional>,
 }
 
 #[derive(Debug)]
@@ -47,9 +50,8 @@ impl Agent {
     pub(in crate::agent) fn progress_call(
         &mut self,
         call: &mut Call,
-        status: Status,
-        sdp: Option<String>,
-        headers: Headers,
+        (status, sdp, headers): Provisional,
+        reliably: bool,
     ) -> Result<(), Refused> {
         let Phase::Ringing(ringing) = &mut call.phase else {
             return Err(Refused::WrongState);
@@ -59,7 +61,7 @@ impl Agent {
         }
         // One exchange per provisional phase; later descriptions go by UPDATE.
         let sdp = sdp.filter(|_| !ringing.done && !ringing.reliable.describes());
-        let reliably = ringing.must || (call.peer.reliable && sdp.is_some());
+        let reliably = ringing.must || (reliably && call.peer.reliable && sdp.is_some());
         if reliably && ringing.reliable.waiting.is_some() {
             if ringing.reliable.queue.len() >= MAX_QUEUE {
                 return Err(Refused::WrongState);
