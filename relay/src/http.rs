@@ -78,7 +78,7 @@ pub fn router(app: App) -> Router {
     let pages = pages::service(&app.config, app.dev);
     let api = api::router(&app);
     Router::new()
-        .route("/sip", get(ws::sip))
+        .route("/sip", get(ws::phone::sip))
         .route(
             "/comet",
             get(comet::transport::get).post(comet::transport::post),

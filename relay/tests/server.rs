@@ -9,10 +9,13 @@ mod server {
     mod doors;
     mod events;
     mod guessing;
+    mod line;
     mod phone;
     mod process;
     #[path = "../webhooks/receiver.rs"]
     #[allow(dead_code, reason = "the webhooks' own tests use the rest")]
     mod receiver;
+    mod strangers;
     mod web;
+    mod wire;
 }

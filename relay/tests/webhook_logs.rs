@@ -1,15 +1,13 @@
 //! What a receiver that fails may cost the log: a few lines, and no secret in them.
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
+#[path = "log_support/kept.rs"]
+mod kept;
 #[path = "webhooks/receiver.rs"]
 #[allow(dead_code, reason = "the webhooks' own tests use the rest")]
 mod receiver;
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use clinicall_relay::{
     config::{Secret, Webhook},
@@ -18,29 +16,12 @@ use clinicall_relay::{
     store::Store,
     webhook::{self, Filter},
 };
+use kept::Log;
 use receiver::{Answer, Receiver};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn three_hundred_refusals_write_a_few_lines_without_a_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .init();
+    let log = Log::keep(tracing::Level::INFO);
     let clinic = Receiver::start(|_, _| Answer::Status(500)).await;
     let hook = Webhook {
         url: clinic.url().replace("http://", "http://clinic:pass-word@"),
@@ -61,7 +42,7 @@ async fn three_hundred_refusals_write_a_few_lines_without_a_secret() {
     while metrics.webhook_failed_total.get() < 300 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let lines = log
         .lines()
         .filter(|line| line.contains("a webhook was not delivered"));

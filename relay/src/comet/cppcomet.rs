@@ -12,31 +12,19 @@ mod dialect;
 mod print;
 mod token;
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
     Extension,
-    body::Bytes,
-    extract::{
-        State,
-        ws::{
-            CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection,
-        },
-    },
+    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use clinicall_comet::{
-    MAX_FRAME, PRIVATE,
-    hub::Out,
-    wire::{Request, Why},
+use clinicall_comet::{MAX_FRAME, PRIVATE, hub::Out, wire::Request};
+use tokio::{
+    sync::broadcast,
+    time::{sleep, sleep_until},
 };
-use futures_util::{Sink, SinkExt as _, StreamExt as _};
-use tokio::{sync::broadcast, time::timeout};
 
 pub use self::{
     address::{Knock, Refusal},
@@ -45,7 +33,7 @@ pub use self::{
 };
 use super::{
     NewSession, Session, Visitor,
-    transport::{Entry, close_code, visitor},
+    transport::{Entry, close_code, is_goodbye, visitor},
 };
 use crate::{
     auth::{Grant, Refused, Right, Shown, TokenId},
@@ -53,24 +41,27 @@ use crate::{
     clock::{unix_ms, unix_seconds},
     http::{App, Peer, client, is_trusted_origin, peers::Place as Seat},
     store,
-    ws::{Bucket, MISSED_PINGS, PING_EVERY, SEND_PATIENCE},
+    ws::{Bucket, Frame, Handshake, Heard, MISSED_PINGS, NoWebSocket, PING_EVERY, Socket, Terms},
 };
 
 /// What the client library is told it speaks, if it asks.
 const PROTOCOL: &str = "chat";
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// A normal end (RFC 6455 section 7.4.1).
+const GOODBYE: u16 = 1000;
 
 /// `GET .../ws/...`.
-pub async fn get(
+pub(crate) async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, NoWebSocket>,
 ) -> Response {
-    let Ok(upgrade) = upgrade else {
-        let why = "This address speaks CppComet's dialect over WebSocket.\n";
-        return (StatusCode::UPGRADE_REQUIRED, why).into_response();
+    let handshake = match handshake {
+        Ok(handshake) => handshake,
+        Err(none) => {
+            return none.answer("This address speaks CppComet's dialect over WebSocket.\n");
+        }
     };
     let client = client(&app.config, peer, &headers);
     let Some(seat) = app.sockets.enter(client.address) else {
@@ -83,45 +74,44 @@ pub async fn get(
     };
     let visitor = visitor(client, &headers);
     // a refusal is told in a frame: a browser shows a page nothing of an HTTP answer
-    upgrade
-        .protocols([PROTOCOL])
-        .max_message_size(MAX_FRAME)
-        .max_frame_size(MAX_FRAME)
-        .on_upgrade(move |socket| async move {
-            match knock {
-                Ok(knock) => carry(app, knock, visitor, seat, socket).await,
-                Err(refusal) => {
-                    app.metrics.sockets_refused_total.add(1);
-                    bid_farewell(socket, print::refusal(refusal)).await;
-                }
+    let terms = Terms {
+        protocol: handshake.offers(PROTOCOL).then_some(PROTOCOL),
+        compress: false,
+        limit: MAX_FRAME,
+    };
+    handshake.accept(terms, move |socket| async move {
+        match knock {
+            Ok(knock) => carry(app, knock, visitor, seat, socket).await,
+            Err(refusal) => {
+                app.metrics.sockets_refused_total.add(1);
+                bid_farewell(&socket, print::refusal(refusal)).await;
             }
-        })
+        }
+    })
 }
 
-async fn bid_farewell(mut socket: WebSocket, last: String) {
-    let goodbye = async {
-        socket.send(Message::Text(last.into())).await?;
-        socket.send(Message::Close(None)).await
-    };
-    let _ = timeout(CLOSE_PATIENCE, goodbye).await;
+async fn bid_farewell(socket: &Socket, last: String) {
+    if socket.send([Frame::text(last)]).await {
+        socket.close(GOODBYE, "").await;
+    }
 }
 
 /// One socket from its opening to its end.
-async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut socket: WebSocket) {
+async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, socket: Socket) {
     app.metrics.sockets_total.add(1);
     let (user, entry) = match identify(&app, &knock, &mut visitor).await {
         Ok(known) => known,
         // no close frame: after a clean end its client would never come back
         Err(refused) => {
-            let last = Message::Text(print::refused(429, &refused.to_string()).into());
-            let _ = timeout(CLOSE_PATIENCE, socket.send(last)).await;
+            let last = print::refused(429, &refused.to_string());
+            socket.send([Frame::text(last)]).await;
             return;
         }
     };
     let key = user.is_some().then_some(knock.key.as_str());
     let now = unix_ms();
-    let hello = Message::Text(print::server_info(key, now).into());
-    if !matches!(timeout(SEND_PATIENCE, socket.send(hello)).await, Ok(Ok(()))) {
+    let hello = Frame::text(print::server_info(key, now));
+    if !socket.send([hello]).await {
         return;
     }
     visitor.user.clone_from(&user);
@@ -137,7 +127,7 @@ async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut so
     };
     let session = match app.comet.open(new).await {
         Ok(session) => session,
-        Err(why) => return bid_farewell(socket, print::error(why.as_str())).await,
+        Err(why) => return bid_farewell(&socket, print::error(why.as_str())).await,
     };
     let mut talk = Talk {
         listens: user.is_some() || app.config.comet.guests,
@@ -150,7 +140,7 @@ async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, mut so
     if talk.user.is_some() {
         talk.session.listen_private().await;
     }
-    if talk.run(socket, bell).await {
+    if talk.run(&socket, bell).await {
         talk.session.leave();
     }
 }
@@ -226,29 +216,26 @@ impl Talk {
     /// Until the socket ends; true when the page said goodbye.
     async fn run(
         &mut self,
-        socket: WebSocket,
+        socket: &Socket,
         mut bell: broadcast::Receiver<Arc<Invitation>>,
     ) -> bool {
-        let (mut sink, mut stream) = socket.split();
         let mut bucket = Bucket::new(self.app.config.limits.messages_per_second, Instant::now());
         let mut silence = 0;
         let mut ping = tokio::time::Instant::now() + PING_EVERY;
-        for frame in self.rung_before() {
-            if !send(&mut sink, Message::Text(frame.into())).await {
-                return false;
-            }
+        if !say(socket, self.rung_before()).await {
+            return false;
         }
         loop {
             let mut frames = Vec::new();
             tokio::select! {
                 out = self.session.next() => match out {
                     Some(Out::Closed(why)) => {
-                        close(&mut sink, why).await;
+                        socket.close(close_code(why), why.as_str()).await;
                         return false;
                     }
                     Some(out) => {
                         frames = self.dialect.tell(&out, unix_ms());
-                        if !say(&mut sink, frames).await {
+                        if !say(socket, frames).await {
                             return false;
                         }
                         self.received(&out).await;
@@ -256,24 +243,29 @@ impl Talk {
                     }
                     None => return false,
                 },
-                heard = stream.next() => {
+                heard = socket.next() => {
                     silence = 0;
                     let wait = bucket.take(Instant::now());
                     if !wait.is_zero() {
-                        tokio::time::sleep(wait).await;
+                        sleep(wait).await;
                     }
                     match heard {
-                        Some(Ok(Message::Text(text))) => frames = self.hear(&text).await,
-                        Some(Ok(Message::Binary(bytes))) => {
+                        Heard::Text(text) => frames = self.hear(&text).await,
+                        Heard::Binary(bytes) => {
                             if let Ok(text) = std::str::from_utf8(&bytes) {
                                 frames = self.hear(text).await;
                             }
                         }
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                        Some(Ok(Message::Close(frame))) => {
-                            return matches!(frame.map(|frame| frame.code), None | Some(1000 | 1001 | 1005));
+                        Heard::Alive => {}
+                        Heard::Close(code) => {
+                            socket.farewell(code).await;
+                            return is_goodbye(code);
                         }
-                        Some(Err(_)) | None => return false,
+                        Heard::Broken(violation) => {
+                            socket.reject(violation).await;
+                            return false;
+                        }
+                        Heard::Lost => return false,
                     }
                 }
                 rung = bell.recv() => match rung {
@@ -284,15 +276,15 @@ impl Talk {
                     Err(broadcast::error::RecvError::Lagged(_)) => frames = self.rung_before(),
                     _ => {}
                 },
-                () = tokio::time::sleep_until(ping) => {
+                () = sleep_until(ping) => {
                     ping += PING_EVERY;
                     silence += 1;
-                    if silence > MISSED_PINGS || !send(&mut sink, Message::Ping(Bytes::new())).await {
+                    if silence > MISSED_PINGS || !socket.send([Frame::Ping]).await {
                         return false;
                     }
                 }
             }
-            if !say(&mut sink, frames).await {
+            if !say(socket, frames).await {
                 return false;
             }
         }
@@ -362,25 +354,8 @@ async fn data_of(backend: &Backend, user: String) -> String {
         .unwrap_or_default()
 }
 
-async fn say(sink: &mut (impl Sink<Message> + Unpin), frames: Vec<String>) -> bool {
-    for frame in frames {
-        if !send(sink, Message::Text(frame.into())).await {
-            return false;
-        }
-    }
-    true
-}
-
-async fn send(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> bool {
-    matches!(timeout(SEND_PATIENCE, sink.send(message)).await, Ok(Ok(())))
-}
-
-async fn close(sink: &mut (impl Sink<Message> + Unpin), why: Why) {
-    let frame = CloseFrame {
-        code: close_code(why),
-        reason: why.as_str().into(),
-    };
-    let _ = timeout(CLOSE_PATIENCE, sink.send(Message::Close(Some(frame)))).await;
+async fn say(socket: &Socket, frames: Vec<String>) -> bool {
+    frames.is_empty() || socket.send(frames.into_iter().map(Frame::text)).await
 }
 
 /// In the form of a UUID, version 4.

@@ -15,7 +15,7 @@ use clinicall_comet::{
 /// Bytes of bodies that may wait for one reader, whatever their number.
 const MAX_BYTES: usize = 1 << 20;
 /// An empty queue that once was longer gives its memory back.
-const KEEP: usize = 16;
+const KEEP: usize = 4;
 
 /// One end in the hub, the other in a [`Session`](super::Session).
 #[derive(Clone, Debug)]
@@ -35,6 +35,17 @@ struct Waiting {
     reader: Option<Waker>,
 }
 
+impl Waiting {
+    fn take(&mut self) -> Option<Out> {
+        let out = self.outs.pop_front()?;
+        self.bytes -= weight(&out);
+        if self.outs.is_empty() && self.outs.capacity() > KEEP {
+            self.outs = VecDeque::new();
+        }
+        Some(out)
+    }
+}
+
 impl Line {
     /// At most `limit` things wait.
     pub fn new(limit: usize) -> Self {
@@ -48,11 +59,7 @@ impl Line {
     pub async fn next(&self) -> Option<Out> {
         poll_fn(|context| {
             let mut waiting = self.lock();
-            if let Some(out) = waiting.outs.pop_front() {
-                waiting.bytes -= weight(&out);
-                if waiting.outs.is_empty() && waiting.outs.capacity() > KEEP {
-                    waiting.outs = VecDeque::new();
-                }
+            if let Some(out) = waiting.take() {
                 return Poll::Ready(Some(out));
             }
             if waiting.over {
@@ -69,10 +76,7 @@ impl Line {
 
     /// What is there now, without waiting.
     pub fn try_next(&self) -> Option<Out> {
-        let mut waiting = self.lock();
-        let out = waiting.outs.pop_front()?;
-        waiting.bytes -= weight(&out);
-        Some(out)
+        self.lock().take()
     }
 
     fn push(&self, out: Out, last: bool) -> Result<(), Full> {

@@ -12,21 +12,19 @@ use std::time::{Duration, Instant};
 use axum::{
     Extension,
     body::Bytes,
-    extract::{
-        Query, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 pub(crate) use login::{Entry, identify, visitor};
-pub(crate) use socket::{close_code, frame_of};
+pub(crate) use socket::{Burst, close_code, is_goodbye};
 pub use stream::Asked;
 
 use super::{Request, Visitor};
 use crate::{
     http::{App, Client, Peer, client, is_trusted_origin},
     log::Throttle,
+    ws::{Handshake, NoWebSocket},
 };
 
 /// The WebSocket subprotocol of `/comet`.
@@ -38,12 +36,12 @@ const FIRST_FRAME: Duration = Duration::from_secs(10);
 static REFUSALS: Throttle = Throttle::new(5, Duration::from_secs(10));
 
 /// `GET /comet`: what it becomes is in the headers.
-pub async fn get(
+pub(crate) async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     asked: Query<Asked>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, NoWebSocket>,
 ) -> Response {
     let client = client(&app.config, peer, &headers);
     if !is_trusted_origin(&app.config, &headers) {
@@ -53,8 +51,8 @@ pub async fn get(
         return refuse(&app, client, StatusCode::SERVICE_UNAVAILABLE, CROWDED);
     };
     let mut visitor = visitor(client, &headers);
-    if let Ok(upgrade) = upgrade {
-        return socket::upgrade(app, client, place, visitor, upgrade, &headers);
+    if let Ok(handshake) = handshake {
+        return socket::upgrade(app, client, place, visitor, handshake);
     }
     let entry = match login::by_header(&app, &headers, &mut visitor).await {
         Ok(entry) => entry,

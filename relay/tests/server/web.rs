@@ -1,12 +1,11 @@
 //! The pages and the pages about the relay.
 
 use clinicall_relay::server::Server;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
-use super::phone::{Phone, relay, relay_with};
+use super::{
+    line::ask,
+    phone::{Phone, relay, relay_with},
+};
 
 /// One GET; status line, headers and body as they came.
 pub async fn get(server: &Server, path: &str) -> String {
@@ -14,13 +13,7 @@ pub async fn get(server: &Server, path: &str) -> String {
 }
 
 pub async fn get_with(server: &Server, path: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect(server.http()).await.unwrap();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    ask(server, "GET", path, headers, "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,6 +38,7 @@ async fn without_dev_there_is_no_roster() {
     let mut config = clinicall_relay::config::Config::dev();
     config.http.listen.set_port(0);
     config.media.workers = 1;
+    config.cometql.listen = Some("127.0.0.1:0".parse().unwrap());
     let server = Server::start(config, false).await.unwrap();
     assert!(
         get(&server, "/demo/users")
