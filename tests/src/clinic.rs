@@ -189,12 +189,6 @@ impl Clinic {
         format!("http://{}/", self.http)
     }
 
-    /// Where SIP over WebSocket is spoken.
-    #[must_use]
-    pub fn server(&self) -> String {
-        format!("ws://{}/sip", self.http)
-    }
-
     /// Host and port of its pages.
     #[must_use]
     pub fn http(&self) -> &str {

@@ -109,14 +109,25 @@ impl<'a> Story<'a> {
 
     /// Somebody who has opened the page and not logged in.
     pub fn visitor(&self, phone: Phone, role: &str, browser: &Browser) -> Result<Person> {
+        self.visitor_by(self.clinic.http(), phone, role, browser)
+    }
+
+    /// The same by another way to the relay: host and port.
+    pub fn visitor_by(
+        &self,
+        http: &str,
+        phone: Phone,
+        role: &str,
+        browser: &Browser,
+    ) -> Result<Person> {
         static TAKEN: AtomicUsize = AtomicUsize::new(0);
         let number = TAKEN.fetch_add(1, Ordering::Relaxed);
         ensure!(
             number < PEOPLE,
             "more people in the stories than in the clinic"
         );
-        let page = browser.open(&self.address(phone))?;
-        self.join(user(number), role, page)
+        let page = browser.open(&address(http, phone))?;
+        self.join(user(number), role, http, page)
     }
 
     /// Another tab of the same person, logged in.
@@ -126,26 +137,15 @@ impl<'a> Story<'a> {
 
     /// One more, by this name in what is kept of a story.
     pub fn another_tab(&self, person: &Person, name: &str) -> Result<Person> {
-        let page = person.page.open_beside(&self.address(Phone::Clinicall))?;
-        let tab = self.join(
-            person.user.clone(),
-            &format!("{}-{name}", person.role),
-            page,
-        )?;
+        let http = self.clinic.http();
+        let page = person.page.open_beside(&address(http, Phone::Clinicall))?;
+        let role = format!("{}-{name}", person.role);
+        let tab = self.join(person.user.clone(), &role, http, page)?;
         tab.login(&json!({}))?;
         Ok(tab)
     }
 
-    fn address(&self, phone: Phone) -> String {
-        let page = match phone {
-            Phone::Clinicall => "visit.html",
-            Phone::JsSip => "jssip.html",
-            Phone::SipJs => "sipjs.html",
-        };
-        self.clinic.address() + page
-    }
-
-    fn join(&self, user: String, role: &str, page: Page) -> Result<Person> {
+    fn join(&self, user: String, role: &str, http: &str, page: Page) -> Result<Person> {
         let page = std::rc::Rc::new(page);
         self.cast
             .borrow_mut()
@@ -153,7 +153,7 @@ impl<'a> Story<'a> {
         let person = Person {
             user,
             role: role.to_owned(),
-            server: self.clinic.server(),
+            server: format!("ws://{http}/sip"),
             page,
         };
         person.until("loaded")?;
@@ -180,6 +180,16 @@ impl<'a> Story<'a> {
         eprintln!("what there was to see is in {}", folder.display());
         Ok(())
     }
+}
+
+/// Where the page of this phone is.
+fn address(http: &str, phone: Phone) -> String {
+    let page = match phone {
+        Phone::Clinicall => "visit.html",
+        Phone::JsSip => "jssip.html",
+        Phone::SipJs => "sipjs.html",
+    };
+    format!("http://{http}/{page}")
 }
 
 impl Drop for Story<'_> {
