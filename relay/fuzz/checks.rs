@@ -7,6 +7,7 @@ use std::{
 
 use clinicall_relay::media::{
     dtls::{Dtls, Identity, Step},
+    estimate::Estimator,
     rtcp, rtp, srtp, stun,
 };
 
@@ -48,6 +49,18 @@ pub fn rtp(bytes: &[u8]) {
 pub fn rtcp(bytes: &[u8]) {
     // a compound packet of n bytes has at most n / 4 parts
     assert!(rtcp::items(bytes).count() <= bytes.len());
+    let mut estimator = Estimator::default();
+    for number in 0..2_000_u16 {
+        let at = u64::from(number) * 10_000;
+        estimator.sent(at, number.wrapping_mul(33), 1_000);
+    }
+    for item in rtcp::items(bytes) {
+        if let rtcp::Item::TransportCc(feedback) = item {
+            let (came, lost) = feedback.tally();
+            assert!(feedback.arrivals().count() <= (came + lost) as usize);
+            estimator.feedback(20_000_000, 100_000, 20_000, &feedback);
+        }
+    }
 }
 
 pub fn dtls(bytes: &[u8]) {

@@ -89,9 +89,76 @@ impl Told {
     }
 }
 
+/// How a publisher understands what it is told: encoders count other headers than the wire has, and
+/// pictures of few packets a second have many of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Obeys {
+    /// Of 256: what is told of what is meant.
+    share: u64,
+    /// What was meant, and since when.
+    meant: Option<(u64, u64)>,
+}
+
+impl Default for Obeys {
+    fn default() -> Self {
+        Self {
+            share: 256,
+            meant: None,
+        }
+    }
+}
+
+/// So long after less was asked for, less comes.
+const OBEYED: u64 = 3 * SECOND / 2;
+/// One that sends twice as much as it is told does not listen.
+const DEAF: u64 = 128;
+
+impl Obeys {
+    /// `flow` comes of the picture now while receivers can take `least`, both at IP level: what to
+    /// tell.
+    pub fn told(&mut self, now: u64, flow: u64, least: u64) -> u64 {
+        match self.meant {
+            Some((meant, since)) if now >= since + OBEYED => {
+                self.share = if flow > meant {
+                    (self.share * meant / flow).max(DEAF)
+                } else {
+                    self.share + (256 - self.share).div_ceil(8)
+                };
+                self.meant = Some((least, if least < meant { now } else { since }));
+            }
+            Some((meant, _)) if least < meant => self.meant = Some((least, now)),
+            Some(_) => {}
+            None => self.meant = Some((least, now)),
+        }
+        least * self.share / 256
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_publisher_that_counts_no_headers_is_told_of_less() {
+        let (mut obeys, mut flow, mut most) = (Obeys::default(), 300_000, 0);
+        for second in 0..40 {
+            let told = obeys.told(second * SECOND, flow, 50_000);
+            assert!(told > 35_000, "{told} at {second} s");
+            // a fifth more than it is told
+            flow = told + told / 5;
+            if second > 20 {
+                most = most.max(flow);
+            }
+        }
+        assert!((45_000..53_000).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn a_publisher_that_does_not_listen_is_told_half_and_no_less() {
+        let mut obeys = Obeys::default();
+        let told = (0..40).map(|second| obeys.told(second * SECOND, 900_000, 50_000));
+        assert_eq!(told.last(), Some(25_000));
+    }
 
     const RTT: u64 = 100 * MILLISECOND;
 

@@ -90,6 +90,20 @@ impl Cache {
         self.keep = self.keep.max(keep);
     }
 
+    /// A receiver is sent packets this long after they came.
+    pub fn keep(&mut self, late: u64) {
+        self.keep = self.keep.max(late);
+    }
+
+    /// How long ago a packet came, in microseconds; `None`: it is not there.
+    #[must_use]
+    pub fn age(&self, now: u64, number: u64) -> Option<u64> {
+        let entry = self.entries.get(self.slot(number))?;
+        let there = entry.number == number && self.holds(entry);
+        let age = ((now / MILLISECOND) as u32).wrapping_sub(entry.at);
+        there.then_some(u64::from(age) * MILLISECOND)
+    }
+
     pub fn insert(&mut self, now: u64, parcel: &Parcel<'_>) {
         let length = parcel.payload.len();
         if length > LONGEST {

@@ -5,7 +5,9 @@ use super::{
     member::{Kind, Member},
     room::Sink,
     serve::SOON,
+    slot::Slot,
     source::Received,
+    time::SECOND,
     vp8,
 };
 
@@ -16,6 +18,8 @@ pub struct Outcome {
     pub waiting: bool,
     /// Somebody's slot has a new source now, whose clock is to be told soon.
     pub began: bool,
+    /// Somebody's link has no room for it now.
+    pub queued: bool,
 }
 
 /// Sends a packet of `from`'s source to each receiver. `copy` is memory for a payload that has to
@@ -28,47 +32,158 @@ pub fn forward(
     copy: &mut Vec<u8>,
     sink: &mut impl Sink,
 ) -> Outcome {
-    let Received {
-        parcel, picture, ..
-    } = received;
+    let parcel = &received.parcel;
     let mut outcome = Outcome::default();
     copy.clear();
     for receiver in receivers {
         let lane = &mut receiver.lanes[kind as usize];
-        let (Some(slot), Some(track)) = (&mut lane.slot, &lane.track) else {
+        let Some(slot) = lane.slot.as_mut().filter(|slot| slot.source == Some(from)) else {
             continue;
         };
-        if slot.source != Some(from) {
-            continue;
-        }
-        let waited = slot.is_waiting();
-        let place = slot.place(now, from, received);
-        let Some(place) = place else {
-            outcome.waiting |= slot.is_waiting();
-            continue;
-        };
-        if waited {
-            outcome.began = true;
-            receiver.report_at = receiver.report_at.min(now + SOON);
-        }
-        let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
-        let payload = match picture {
-            Some(picture) if !place.shift.is_zero() => {
-                if copy.is_empty() {
-                    copy.extend_from_slice(parcel.payload);
+        if kind == Kind::Video && receiver.pacer.rate().is_some() {
+            let waits = slot.waits_behind(received);
+            if waits || !receiver.pacer.is_free(now) {
+                if !waits && (received.begins || !slot.is_waiting()) {
+                    slot.queue(received.epoch, parcel.number);
                 }
-                place.shift.apply(picture, copy);
-                &copy[..]
+                outcome.queued = true;
+                outcome.waiting |= slot.is_waiting() && slot.queued().is_none();
+                continue;
             }
-            _ => parcel.payload,
-        };
-        sink.rtp(receiver.id, header.finish(), payload);
-        slot.count(now, payload.len());
-        receiver.stats.sent_packets += 1;
-        receiver.stats.sent_bytes += payload.len() as u64;
+        }
+        deliver(
+            now,
+            (from, kind),
+            received,
+            receiver,
+            copy,
+            sink,
+            &mut outcome,
+        );
     }
     outcome
 }
+
+/// A packet to one receiver; `copy` is empty, or holds the payload from the receiver before.
+fn deliver(
+    now: u64,
+    (from, kind): (MemberId, Kind),
+    received: &Received<'_>,
+    receiver: &mut Member,
+    copy: &mut Vec<u8>,
+    sink: &mut impl Sink,
+    outcome: &mut Outcome,
+) {
+    let Received {
+        parcel, picture, ..
+    } = received;
+    let lane = &mut receiver.lanes[kind as usize];
+    let (Some(slot), Some(track)) = (&mut lane.slot, &lane.track) else {
+        return;
+    };
+    let waited = slot.is_waiting();
+    let Some(place) = slot.place(now, from, received) else {
+        outcome.waiting |= slot.is_waiting();
+        return;
+    };
+    if waited {
+        outcome.began = true;
+        receiver.report_at = receiver.report_at.min(now + SOON);
+    }
+    let number = receiver.transport_cc;
+    let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
+    let payload = match picture {
+        Some(picture) if !place.shift.is_zero() => {
+            if copy.is_empty() {
+                copy.extend_from_slice(parcel.payload);
+            }
+            place.shift.apply(picture, copy);
+            &copy[..]
+        }
+        _ => parcel.payload,
+    };
+    let header = header.finish();
+    sink.rtp(receiver.id, header, payload);
+    slot.count(now, payload.len());
+    receiver.stats.sent_packets += 1;
+    receiver.stats.sent_bytes += payload.len() as u64;
+    receiver.sent(now, kind, number, header.len() + payload.len());
+}
+
+/// How long a picture may wait for its receiver's link.
+pub const LATE: u64 = SECOND;
+
+/// Sends what waits for the link to `members[at]`, as much as may go now. Of what waited too long
+/// the rest is left out up to the next keyframe, which is asked for if it is not there: `true`.
+pub fn release(
+    now: u64,
+    at: usize,
+    members: &mut [Member],
+    copy: &mut Vec<u8>,
+    sink: &mut impl Sink,
+) -> bool {
+    let lane = members[at].lane(Kind::Video);
+    let Some(slot) = lane.slot.as_ref().filter(|slot| slot.queued().is_some()) else {
+        return false;
+    };
+    let from = slot.source;
+    let from = from.and_then(|from| members.binary_search_by_key(&from, |it| it.id).ok());
+    let Some(Ok([receiver, publisher])) = from.map(|from| members.get_disjoint_mut([at, from]))
+    else {
+        return false;
+    };
+    let id = publisher.id;
+    let lane = publisher.lane_mut(Kind::Video);
+    while let Some(slot) = &mut receiver.lanes[Kind::Video as usize].slot
+        && let Some((epoch, next)) = slot.queued()
+    {
+        let source = &lane.source;
+        let (Some(track), Some(newest)) = (&lane.track, source.newest()) else {
+            return false;
+        };
+        if epoch != source.epoch || next > newest {
+            slot.caught_up();
+            return false;
+        }
+        let received = source.recall_late(track, next);
+        let ended = source.cache.get(next - 1).is_none_or(|last| last.marker);
+        if ended && source.cache.age(now, next).is_some_and(|age| age > LATE) {
+            let begins = received.is_some_and(|received| received.begins);
+            let keyframe = source.newest_keyframe().filter(|first| *first > next);
+            if let Some(first) = keyframe {
+                slot.restart();
+                slot.queue(epoch, first);
+                continue;
+            }
+            if !begins {
+                slot.restart();
+                lane.source.wish.want();
+                return true;
+            }
+        }
+        if !receiver.pacer.is_free(now) {
+            return false;
+        }
+        slot.queue(epoch, next + 1);
+        if let Some(received) = received {
+            copy.clear();
+            let outcome = &mut Outcome::default();
+            deliver(
+                now,
+                (id, Kind::Video),
+                &received,
+                receiver,
+                copy,
+                sink,
+                outcome,
+            );
+        }
+    }
+    false
+}
+
+/// A keyframe that came so lately is given to who has a narrow link too.
+const YOUNG: u64 = SECOND / 4;
 
 /// Gives the slots that wait for `members[from]`'s picture everything since its newest keyframe, if
 /// that is near; `false`: it is not.
@@ -84,15 +199,30 @@ pub fn replay(
         return false;
     };
     let id = members[from].id;
+    let mut all = true;
     for at in 0..members.len() {
         let Ok([receiver, publisher]) = members.get_disjoint_mut([at, from]) else {
             continue;
         };
-        let slot = receiver.lane(kind).slot.as_ref();
-        if !slot.is_some_and(|slot| slot.source == Some(id) && slot.is_waiting()) {
+        let paced = kind == Kind::Video && receiver.pacer.rate().is_some();
+        let slot = receiver.lane_mut(kind).slot.as_mut();
+        let waits = |slot: &&mut Slot| {
+            slot.source == Some(id) && slot.is_waiting() && slot.queued().is_none()
+        };
+        let Some(slot) = slot.filter(waits) else {
+            continue;
+        };
+        let lane = publisher.lane(kind);
+        if paced {
+            // a burst is the last thing a narrow link needs
+            let (first, source) = (*numbers.start(), &lane.source);
+            let fresh = source.cache.age(now, first).is_some_and(|age| age < YOUNG);
+            if fresh {
+                slot.queue(source.epoch, first);
+            }
+            all &= fresh;
             continue;
         }
-        let lane = publisher.lane(kind);
         let Some(track) = &lane.track else {
             return false;
         };
@@ -105,7 +235,7 @@ pub fn replay(
             forward(now, (id, kind), &received, receiver, copy, sink);
         }
     }
-    true
+    all
 }
 
 /// Sends a packet again to the member that asks for one of our sequence numbers, if it is still
@@ -135,6 +265,13 @@ pub fn resend(
     }
     let parcel = source.cache.get(origin.theirs)?;
 
+    if receiver
+        .pacer
+        .free()
+        .is_none_or(|free| free > now + CROWDED)
+    {
+        return None;
+    }
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
     if !slot.answered.may(origin.place.number, now, distance) {
@@ -154,9 +291,33 @@ pub fn resend(
     {
         place.shift.apply(&picture, &mut copy[start..]);
     }
+    let number = receiver.transport_cc;
     let mut header = slot.repair_header(now, track, &place, &parcel, &mut receiver.transport_cc);
-    sink.rtp(receiver.id, header.finish(), copy);
+    let header = header.finish();
+    sink.rtp(receiver.id, header, copy);
+    slot.meter.add(now, copy.len());
     receiver.stats.resent += 1;
     receiver.stats.sent_bytes += copy.len() as u64;
+    receiver.sent(now, kind, number, header.len() + copy.len());
+    Some(())
+}
+
+/// Nothing is repaired while so much else waits for the link.
+const CROWDED: u64 = SECOND / 2;
+
+/// Sends `members[at]` a packet of padding, where its link is asked what it carries.
+pub fn pad(now: u64, receiver: &mut Member, sink: &mut impl Sink) -> Option<()> {
+    const PADDING: [u8; 255] = {
+        let mut bytes = [0; 255];
+        bytes[254] = 255;
+        bytes
+    };
+    let lane = &mut receiver.lanes[Kind::Video as usize];
+    let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
+    let number = receiver.transport_cc;
+    let mut header = slot.padding(track, &mut receiver.transport_cc)?;
+    let header = header.finish();
+    sink.rtp(receiver.id, header, &PADDING);
+    receiver.sent(now, Kind::Video, number, header.len() + PADDING.len());
     Some(())
 }

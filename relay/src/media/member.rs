@@ -3,8 +3,10 @@
 use super::{
     MemberId, budget,
     downlink::{Downlink, Limits},
+    estimate::{Estimator, probe::Probe},
     level::Loudness,
     negotiated::{Negotiated, Track},
+    pacer::Pacer,
     report::Timebase,
     rtcp::Block,
     rtp::Packet,
@@ -20,6 +22,16 @@ const UNHEARD: u64 = 2_500 * MILLISECOND;
 const FAR: u64 = 100 * MILLISECOND;
 /// The first report comes early: lips and voice are not together before it.
 const FIRST_REPORT: u64 = 500 * MILLISECOND;
+
+/// Around an RTP packet: IPv4, UDP, SRTP tag; bytes.
+const AROUND: usize = 20 + 8 + 10;
+/// What speech takes that has no limit, bit/s.
+const SPEECH: u64 = 50_000;
+/// A picture that is not sent now for want of room is to become no smaller than this, bit/s at IP
+/// level: browsers send none below.
+const LEAST: u64 = 36_000;
+/// Where so much fits through, nothing waits long behind anything.
+const WIDE: u64 = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -84,11 +96,6 @@ const fn at_ip_level(tias: u64) -> u64 {
     tias.saturating_mul(100) / 92
 }
 
-/// What encoders count of it: the inverse.
-const fn at_rtp_level(limit: u64) -> u64 {
-    limit.saturating_mul(92) / 100
-}
-
 /// Whether packets written under one are as they would be under the other.
 fn is_same_stream(old: &Track, new: &Track) -> bool {
     let stream = |track: &Track| {
@@ -118,7 +125,12 @@ pub struct Member {
     pub report_at: u64,
     /// The most it was told to send.
     pub told: budget::Told,
+    pub obeys: budget::Obeys,
     pub downlink: Downlink,
+    pub estimator: Estimator,
+    pub pacer: Pacer,
+    /// Asks the link whether a picture would fit.
+    pub probe: Option<Probe>,
     /// The limits of its last description.
     described: Limits,
     /// When RTCP came from it; `None`: it has never sent any.
@@ -177,7 +189,11 @@ impl Member {
             rtt: None,
             report_at: now + FIRST_REPORT,
             told: budget::Told::default(),
+            obeys: budget::Obeys::default(),
             downlink: Downlink::default(),
+            estimator: Estimator::default(),
+            pacer: Pacer::default(),
+            probe: None,
             described: Limits::default(),
             reports_at: None,
             feedback: (0, 0),
@@ -282,6 +298,65 @@ impl Member {
         false
     }
 
+    /// A packet went out; `before` is the last transport-wide number before it, `len` that of the
+    /// RTP packet.
+    pub fn sent(&mut self, now: u64, kind: Kind, before: u16, len: usize) {
+        let size = len + AROUND;
+        self.pacer.sent(now, size);
+        let feedback = |track: &Track| track.feedback.transport_cc;
+        if before != self.transport_cc && self.lane(kind).track.as_ref().is_some_and(feedback) {
+            self.estimator.sent(now, self.transport_cc, size);
+        }
+    }
+
+    /// Bit/s of speech that goes to it.
+    #[must_use]
+    pub fn speech(&self) -> u64 {
+        let slot = self.lane(Kind::Audio).slot.as_ref();
+        let filled = slot.filter(|slot| slot.source.is_some());
+        filled.map_or(0, |slot| slot.meter.rate())
+    }
+
+    /// Bit/s that go to it without being told of by transport-wide feedback.
+    #[must_use]
+    pub fn beside(&self) -> u64 {
+        let told =
+            |track: &Track| track.feedback.transport_cc && track.extensions.transport_cc.is_some();
+        match &self.lane(Kind::Audio).track {
+            Some(track) if told(track) => 0,
+            _ => self.speech(),
+        }
+    }
+
+    /// What its link carries of a picture, bit/s at IP level; `None`: not known.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        let estimate = self.estimator.estimate()?;
+        Some(estimate.saturating_sub(self.speech()))
+    }
+
+    /// Sets the pace of its picture by what it promised to take and what its link carries.
+    pub fn pace(&mut self, now: u64) {
+        let limits = self.downlink.limits();
+        let promised = limits.video.map(|video| {
+            let all = video + limits.audio.unwrap_or(SPEECH);
+            all + all / 20
+        });
+        let carried = self.estimator.estimate().map(|estimate| {
+            if self.estimator.queues() {
+                estimate * 4 / 5
+            } else {
+                estimate * 3 / 2
+            }
+        });
+        let held = self.estimator.held_from(self.distance());
+        let rate = match held {
+            Some(held) if held <= now => Some(0),
+            _ => promised.into_iter().chain(carried).min(),
+        };
+        self.pacer.set(now, rate.filter(|rate| *rate < WIDE));
+    }
+
     /// What it told since it was last asked: loss of 256, and whether it is silent although it gets a
     /// picture, of which browsers tell once a second at least.
     pub fn told_loss(&mut self, now: u64) -> (u8, bool) {
@@ -295,11 +370,24 @@ impl Member {
         (share, shown && silent)
     }
 
-    /// What the member can take of a picture, bit/s.
+    /// What the member can take of a picture, bit/s at IP level.
     #[must_use]
     pub fn appetite(&self) -> Option<u64> {
         let lane = self.lane(Kind::Video);
-        let wish = self.downlink.appetite().map(at_rtp_level);
+        if !self.downlink.wants() {
+            return None;
+        }
+        let wish = self.downlink.appetite();
+        if self.estimator.is_fed() {
+            let room = self.room().map(|room| room.max(LEAST));
+            let least = wish.into_iter().chain(room).min();
+            // repairs take their part
+            let lost = lane
+                .slot
+                .as_ref()
+                .map_or(0, |slot| slot.reported.fraction_lost);
+            return least.map(|least| least * (256 - u64::from(lost)) / 256);
+        }
         let limit = lane.slot.as_ref().and_then(|slot| slot.limiter.limit());
         let remb = Some(self.stats.remb).filter(|remb| *remb > 0);
         [wish, limit, remb].into_iter().flatten().min()
@@ -326,7 +414,7 @@ impl Member {
     /// When it wants to be served next.
     #[must_use]
     pub fn wake(&self) -> u64 {
-        let mut wake = self.report_at;
+        let mut wake = self.report_at.min(self.link_wake());
         if let Some(feedback) = self.recorder.wake(self.rate(), self.shows()) {
             wake = wake.min(feedback);
         }
@@ -339,6 +427,28 @@ impl Member {
             }
         }
         wake
+    }
+
+    /// When something is due about its link.
+    fn link_wake(&self) -> u64 {
+        if let Some(probe) = &self.probe {
+            return probe.wake();
+        }
+        let shows = self.downlink.shows();
+        let held = self.pacer.rate() == Some(0);
+        let silent = if held {
+            self.estimator.dead_from(self.distance())
+        } else {
+            self.estimator.held_from(self.distance())
+        };
+        let slot = self.lane(Kind::Video).slot.as_ref();
+        let queued = slot.and_then(Slot::queued).and_then(|_| self.pacer.free());
+        silent
+            .filter(|_| shows)
+            .into_iter()
+            .chain(queued)
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     #[must_use]

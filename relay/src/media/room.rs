@@ -7,18 +7,20 @@
 //! [`super::cache`] keeps it, [`super::forward`] writes it into each [`super::slot`] that carries
 //! the source. Nothing is allocated on it once buffers have grown to their size.
 
+mod link;
+
 use super::{
     MemberId,
     assign::{self, Candidate},
     codec,
     downlink::{Limits, Second},
-    forward::{forward, replay, resend},
+    forward::{LATE, forward, replay, resend},
     level::Floor,
     member::{Kind, Member, Stats},
     negotiated::Negotiated,
     report::Clock,
     rtcp::{Block, Item, items},
-    serve::{Desk, SOON, serve},
+    serve::{Desk, SOON},
     source::Source,
     time::{MILLISECOND, SECOND},
 };
@@ -37,6 +39,8 @@ pub trait Sink {
 const SWEEP: u64 = SECOND;
 /// How often everybody's loudness is compared.
 const LISTEN: u64 = 50 * MILLISECOND;
+/// A packet that waits for a link is looked at this soon.
+const QUEUED: u64 = MILLISECOND;
 /// Numbers of one RTCP packet's NACKs that are looked at.
 const MOST_NACKS: usize = 256;
 
@@ -114,7 +118,10 @@ impl Room {
     /// What the member can take from now on.
     pub fn limit(&mut self, member: MemberId, limits: Limits, now: u64) {
         if let Some(at) = self.find(member) {
-            self.members[at].downlink.limit(limits);
+            let member = &mut self.members[at];
+            member.downlink.limit(limits);
+            member.probe = None;
+            member.pace(now);
             self.settle(now);
         }
     }
@@ -192,6 +199,11 @@ impl Room {
             if outcome.waiting && !replay(now, kind, at, &mut self.members, &mut self.copy, sink) {
                 self.members[at].lane_mut(kind).source.wish.want();
             }
+            if outcome.queued || outcome.waiting {
+                let source = &mut self.members[at].lane_mut(kind).source;
+                source.cache.keep(LATE + LATE / 2);
+                self.wake.0 = self.wake.0.min(now + QUEUED);
+            }
         }
         self.attend(now, at, sink);
     }
@@ -241,9 +253,12 @@ impl Room {
                 Item::Remb { bitrate } => self.members[at].stats.remb = bitrate,
                 Item::TransportCc(feedback) => {
                     let (came, lost) = feedback.tally();
-                    let stats = &mut self.members[at].stats;
-                    stats.feedback_came += u64::from(came);
-                    stats.feedback_lost += u64::from(lost);
+                    let member = &mut self.members[at];
+                    member.stats.feedback_came += u64::from(came);
+                    member.stats.feedback_lost += u64::from(lost);
+                    let (far, beside) = (member.distance(), member.beside());
+                    let change = member.estimator.feedback(now, far, beside, &feedback);
+                    self.fed(now, at, change);
                 }
             }
         }
@@ -258,19 +273,19 @@ impl Room {
         if now >= self.sweep_at {
             self.sweep(now);
         }
-        let mut wake = if self.members.is_empty() {
+        self.wake.0 = if self.members.is_empty() {
             u64::MAX
         } else {
             self.sweep_at
         };
         for at in 0..self.members.len() {
             if self.members[at].wake() <= now {
-                serve(now, at, &mut self.members, &mut self.desk, sink);
+                self.tend(now, at, sink);
             }
             // what could not be sent now is looked at again, but not in a loop
-            wake = wake.min(self.members[at].wake().max(now + 1_000));
+            let wake = self.members[at].wake().max(now + 1_000);
+            self.wake.0 = self.wake.0.min(wake);
         }
-        self.wake.0 = wake;
     }
 
     /// When [`Room::tick`] wants to be called next.
@@ -289,7 +304,7 @@ impl Room {
     fn attend(&mut self, now: u64, at: usize, sink: &mut impl Sink) {
         let mut wake = self.members[at].wake();
         if wake <= now {
-            serve(now, at, &mut self.members, &mut self.desk, sink);
+            self.tend(now, at, sink);
             wake = self.members[at].wake().max(now + 1_000);
         }
         self.wake.0 = self.wake.0.min(wake);
@@ -408,15 +423,7 @@ impl Room {
         if !self.members[at].reported(now, block) || kind != Some(Kind::Video) {
             return;
         }
-        let slot = self.members[at].lane(Kind::Video).slot.as_ref();
-        if let Some(source) = slot
-            .and_then(|slot| slot.source)
-            .and_then(|id| self.find(id))
-        {
-            let publisher = &mut self.members[source];
-            publisher.report_at = publisher.report_at.min(now + SOON);
-            self.wake.0 = self.wake.0.min(publisher.report_at);
-        }
+        self.hurry_publisher(now, at);
     }
 
     fn keyframe_wanted(&mut self, now: u64, at: usize, media: u32, sink: &mut impl Sink) {
@@ -445,19 +452,22 @@ impl Room {
         let member = &mut self.members[at];
         let told = member.told_loss(now);
         let member = &self.members[at];
-        let slot = |kind| member.lane(kind).slot.as_ref();
-        let audio = slot(Kind::Audio).filter(|slot| slot.source.is_some());
-        let video = match slot(Kind::Video) {
-            Some(slot) if member.downlink.shows() => slot.source.map_or(0, |_| slot.meter.rate()),
+        let flow = |other: &Member| other.lane(Kind::Video).source.flow.rate();
+        let slot = member.lane(Kind::Video).slot.as_ref();
+        let video = match slot {
+            // what waits for the link counts too
+            Some(slot) if member.downlink.shows() => {
+                let source = slot.source.and_then(|source| self.find(source));
+                source.map_or(0, |source| flow(&self.members[source]))
+            }
             _ => {
                 let others = self.members.iter().filter(|other| other.id != member.id);
-                let rates = others.map(|other| other.lane(Kind::Video).source.meter.rate());
-                rates.max().unwrap_or(0)
+                others.map(flow).max().unwrap_or(0)
             }
         };
         let slots = member.lanes.iter().filter_map(|lane| lane.slot.as_ref());
         Second {
-            audio: audio.map_or(0, |slot| slot.meter.rate()),
+            audio: member.speech(),
             video,
             lost: slots
                 // nobody reports about what is not sent
@@ -465,6 +475,7 @@ impl Room {
                 .map(|slot| slot.reported.fraction_lost)
                 .fold(told.0, u8::max),
             silent: told.1,
+            room: member.room(),
         }
     }
 
@@ -477,6 +488,7 @@ impl Room {
         for at in 0..self.members.len() {
             let second = self.second(now, at);
             fell |= self.members[at].downlink.look(now, second);
+            self.members[at].pace(now);
         }
         if fell {
             self.assign();

@@ -163,6 +163,11 @@ impl Header {
         self.length = end;
     }
 
+    /// What follows is padding alone (RFC 3550 section 5.1).
+    pub fn pad(&mut self) {
+        self.bytes[0] |= 0x20;
+    }
+
     /// The finished header: the extension block gets its length and alignment.
     pub fn finish(&mut self) -> &[u8] {
         if self.length > FIXED {

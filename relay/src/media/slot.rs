@@ -81,6 +81,8 @@ pub struct Slot {
     any: bool,
     counters: vp8::Counters,
     repairs: u16,
+    /// The first packet of the source that waits for the link, and its epoch.
+    queue: Option<(u32, u64)>,
 }
 
 impl Slot {
@@ -106,6 +108,7 @@ impl Slot {
             any: false,
             counters: vp8::Counters::default(),
             repairs: ssrc as u16 & 0xfff,
+            queue: None,
         }
     }
 
@@ -121,6 +124,31 @@ impl Slot {
     pub fn restart(&mut self) {
         self.running = false;
         self.synced = false;
+        self.queue = None;
+    }
+
+    /// Whether a packet has to wait behind others; late ones, which close holes, do not.
+    #[must_use]
+    pub fn waits_behind(&mut self, received: &Received<'_>) -> bool {
+        // numbers of another epoch have no order with these
+        self.queue = self.queue.filter(|(epoch, _)| *epoch == received.epoch);
+        self.queue
+            .is_some_and(|(_, next)| received.parcel.number >= next)
+    }
+
+    /// From this packet on everything of the source waits in its cache.
+    pub fn queue(&mut self, epoch: u32, next: u64) {
+        self.queue = Some((epoch, next));
+    }
+
+    #[must_use]
+    pub fn queued(&self) -> Option<(u32, u64)> {
+        self.queue
+    }
+
+    /// Nothing waits any more.
+    pub fn caught_up(&mut self) {
+        self.queue = None;
     }
 
     /// Goes on under another SSRC. The numbers go on too: if the old SSRC ever comes back, none of
@@ -350,6 +378,25 @@ impl Slot {
         let mut header = Header::new(parcel.marker, payload_type, sequence, place.timestamp, ssrc);
         self.extend(&mut header, now, track, parcel, true, transport_cc);
         header
+    }
+
+    /// The header of a packet of padding in the retransmission stream, whose numbers are told of by
+    /// transport-wide feedback; `None`: not where nobody tells. The last byte of the padding says
+    /// how long it is.
+    #[must_use]
+    pub fn padding(&mut self, track: &Track, transport_cc: &mut u16) -> Option<Header> {
+        let (payload_type, ssrc) = (track.rtx?, track.local_rtx_ssrc?);
+        let id = track.extensions.transport_cc?;
+        let sequence = self.next_repair();
+        let timestamp = self.newest_timestamp;
+        let mut header = Header::new(false, payload_type, sequence, timestamp, ssrc);
+        if let Some(id) = track.extensions.mid {
+            header.extend(id, track.mid.as_bytes());
+        }
+        *transport_cc = transport_cc.wrapping_add(1);
+        header.extend(id, &transport_cc.to_be_bytes());
+        header.pad();
+        Some(header)
     }
 
     fn extend(

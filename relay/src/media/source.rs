@@ -57,7 +57,10 @@ pub struct Source {
     /// Where the newest keyframe begins, and its timestamp.
     keyframe: Option<(u64, u32)>,
     pub repaired: u64,
+    /// Of everything that comes.
     pub meter: Meter,
+    /// Without retransmissions, and what browsers send beside media to find out what fits.
+    pub flow: Meter,
     follower: Follower,
     last: u64,
     audio: bool,
@@ -81,6 +84,7 @@ impl Source {
             keyframe: None,
             repaired: 0,
             meter: Meter::default(),
+            flow: Meter::default(),
             follower: Follower::default(),
             last: 0,
             audio,
@@ -110,6 +114,7 @@ impl Source {
         };
         let woke = !std::mem::replace(&mut self.live, true);
         self.last = now;
+        self.flow.add(now, packet.payload.len());
         self.unreported = true;
         self.reception
             .came(now, number, packet.timestamp, track.clock_rate);
@@ -235,6 +240,28 @@ impl Source {
         self.clock = None;
         self.keyframe = None;
         self.reception = Reception::starting(number);
+    }
+
+    /// A packet from the cache that waited there to be sent.
+    #[must_use]
+    pub fn recall_late(&self, track: &Track, number: u64) -> Option<Received<'_>> {
+        let received = self.recall(track, number, false)?;
+        let begins = match &received.picture {
+            Some(picture) => picture.keyframe_start,
+            None => codec::begins_picture(&track.codec, received.parcel.payload),
+        };
+        Some(Received { begins, ..received })
+    }
+
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.follower.newest()
+    }
+
+    /// The newest keyframe's first packet.
+    #[must_use]
+    pub fn newest_keyframe(&self) -> Option<u64> {
+        self.keyframe.map(|(first, _)| first)
     }
 
     /// The stream is over (BYE, or another took its place).

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod clinic;
+mod collapse;
 mod hostile;
 mod loss;
 mod narrow;

@@ -162,6 +162,8 @@ pub struct Feedback<'a> {
     pub base: u16,
     /// Numbers it tells of, from `base` on.
     pub count: u16,
+    /// Units of 64 ms on the teller's clock; 24 bits.
+    reference: u32,
     chunks: &'a [u8],
 }
 
@@ -172,8 +174,29 @@ impl<'a> Feedback<'a> {
         Some(Self {
             base: u16::from_be_bytes([head[8], head[9]]),
             count: u16::from_be_bytes([head[10], head[11]]),
+            reference: u32::from_be_bytes([0, head[12], head[13], head[14]]),
             chunks,
         })
+    }
+
+    /// The packets it tells of, in order.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals<'a> {
+        let (mut told, mut deltas) = (0, self.chunks);
+        while let Some((chunk, rest)) = deltas.split_first_chunk::<2>()
+            && told < u32::from(self.count)
+        {
+            deltas = rest;
+            told += u32::from(Chunk::new(*chunk).left);
+        }
+        Arrivals {
+            chunks: self.chunks,
+            deltas,
+            sequence: self.base,
+            left: self.count,
+            at: i64::from(self.reference) * REFERENCE as i64,
+            chunk: Chunk::default(),
+        }
     }
 
     /// How many of the packets came, and how many did not. Linear in the message's bytes, not in
@@ -205,6 +228,93 @@ impl<'a> Feedback<'a> {
     }
 }
 
+/// Symbols of one chunk that were not looked at yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chunk {
+    /// The next symbol is on top.
+    bits: u16,
+    /// Of a symbol in bits; 0: all are the one in `bits`.
+    width: u8,
+    left: u16,
+}
+
+impl Chunk {
+    const fn new(bytes: [u8; 2]) -> Self {
+        let bits = u16::from_be_bytes(bytes);
+        match bits >> 14 {
+            0 | 1 => Self {
+                bits: bits << 1,
+                width: 0,
+                left: bits & MAX_RUN as u16,
+            },
+            2 => Self {
+                bits: bits << 2,
+                width: 1,
+                left: 14,
+            },
+            _ => Self {
+                bits: bits << 2,
+                width: 2,
+                left: 7,
+            },
+        }
+    }
+
+    fn next(&mut self) -> u8 {
+        self.left -= 1;
+        let symbol = match self.width {
+            1 => self.bits >> 15,
+            _ => self.bits >> 14,
+        };
+        self.bits <<= self.width;
+        symbol as u8
+    }
+}
+
+/// Sequence numbers, and when each came in microseconds on the teller's clock, which begins anew
+/// every [`AROUND`]; `None`: it did not come.
+#[derive(Clone, Debug)]
+pub struct Arrivals<'a> {
+    chunks: &'a [u8],
+    deltas: &'a [u8],
+    sequence: u16,
+    left: u16,
+    at: i64,
+    chunk: Chunk,
+}
+
+/// After so many microseconds a reference time comes again.
+pub const AROUND: i64 = (1 << 24) * REFERENCE as i64;
+
+impl Iterator for Arrivals<'_> {
+    type Item = (u16, Option<i64>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        while self.chunk.left == 0 {
+            let (chunk, rest) = self.chunks.split_first_chunk::<2>()?;
+            (self.chunk, self.chunks) = (Chunk::new(*chunk), rest);
+        }
+        let delta = match self.chunk.next() {
+            SMALL => {
+                let (delta, rest) = self.deltas.split_first()?;
+                self.deltas = rest;
+                Some(i64::from(*delta))
+            }
+            LARGE => {
+                let (delta, rest) = self.deltas.split_first_chunk::<2>()?;
+                self.deltas = rest;
+                Some(i64::from(i16::from_be_bytes(*delta)))
+            }
+            _ => None,
+        };
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        self.at += delta.unwrap_or(0) * DELTA;
+        Some((sequence, delta.map(|_| self.at)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,6 +329,18 @@ mod tests {
             panic!("a feedback message")
         };
         assert_eq!(feedback.base, base as u16);
+        let mut heard = feedback
+            .arrivals()
+            .filter_map(|(number, at)| Some((number, at?)));
+        for packet in &came[..told] {
+            let (number, at) = heard.next().expect("what was told");
+            assert_eq!(number, packet.number as u16);
+            assert!(
+                (0..DELTA).contains(&(packet.at as i64 - at)),
+                "{packet:?} {at}"
+            );
+        }
+        assert_eq!(heard.next(), None);
         (told, feedback.tally())
     }
 
@@ -259,6 +381,25 @@ mod tests {
             },
         ];
         assert_eq!(tally(1, &came).0, 1);
+    }
+
+    #[test]
+    fn a_message_that_says_more_than_it_holds_ends_where_it_ends() {
+        let say = |count, chunks| Feedback {
+            base: 65_535,
+            count,
+            reference: 1,
+            chunks,
+        };
+        let feedback = |chunks| say(65_535, chunks);
+        let run = say(3, &[0x20, 0x03, 4, 8][..]).arrivals();
+        assert_eq!(
+            run.collect::<Vec<_>>(),
+            [(65_535, Some(65_000)), (0, Some(67_000))]
+        );
+        assert_eq!(feedback(&[0x1f, 0xff][..]).arrivals().count(), 0x1fff);
+        assert_eq!(feedback(&[0, 0, 0, 0][..]).arrivals().count(), 0);
+        assert_eq!(feedback(&[0xff, 0xff, 1][..]).arrivals().count(), 7);
     }
 
     proptest! {
