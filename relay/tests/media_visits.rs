@@ -85,6 +85,33 @@ fn doctor_and_patient_hear_and_see_each_other_once_both_are_let_in() {
     media.stop();
 }
 
+/// The patient's limits are those of a slow link: the relay begins with DTLS, and seals with short tags.
+#[test]
+fn a_patient_on_a_slow_link_is_connected_and_heard() {
+    let (media, _events) = Media::start(config()).unwrap();
+    let room = media.open_room();
+    let (mut doctor, doctor_id) = joined(&media, room);
+    let mut patient = Peer::new();
+    let offer = patient.offer(Direction::SendRecv).to_string();
+    let limited = offer.replace("\r\na=mid:", "\r\nb=AS:20\r\na=mid:");
+    let offer = clinicall_sip::sdp::Sdp::parse(&limited).unwrap();
+    let (patient_id, answer) = media.join_by_offer(room, &offer).unwrap();
+    assert!(answer.to_string().contains("a=setup:active"), "{answer}");
+    patient.accept(&answer);
+    assert!(run(&mut [&mut doctor, &mut patient], 10, |peers| peers
+        .iter()
+        .all(|p| p.connected)));
+    media.admit(doctor_id);
+    media.admit(patient_id);
+    assert!(run(&mut [&mut doctor, &mut patient], 10, |peers| {
+        for peer in peers.iter_mut() {
+            peer.say(MediaKind::Audio, b"good morning");
+        }
+        peers.iter().all(|p| p.heard_of(b"good morning") > 20)
+    }));
+    media.stop();
+}
+
 /// By all workers together.
 fn datagrams_read(media: &Media) -> u64 {
     let metrics = media.metrics();

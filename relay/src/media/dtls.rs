@@ -8,7 +8,7 @@ mod hello;
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -45,7 +45,15 @@ pub struct Identity {
     server_gcm: Arc<HandshakeConfig>,
     server: Arc<HandshakeConfig>,
     client: Arc<HandshakeConfig>,
+    /// For slow links: AES-CM alone, whose tag has 10 bytes where GCM's has 16, and a flight is repeated later.
+    server_slow: Arc<HandshakeConfig>,
+    client_slow: Arc<HandshakeConfig>,
 }
+
+/// RFC 6347 section 4.2.4.1.
+const FLIGHT: Duration = Duration::from_secs(1);
+/// Half a kilobyte to and fro over 16 kbit/s and 600 ms takes longer than the usual second.
+const SLOW_FLIGHT: Duration = Duration::from_millis(1_500);
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,8 +75,9 @@ impl Identity {
             .first()
             .ok_or("no certificate was made")?;
         let fingerprint = print(&sha256(der));
-        let config = |profiles: &[SrtpProtectionProfile], client| {
+        let config = |profiles: &[SrtpProtectionProfile], client, flight| {
             ConfigBuilder::default()
+                .with_flight_interval(flight)
                 .with_crypto_provider(provider.clone())
                 .with_certificates(vec![certificate.clone()])
                 // the certificate's kind and no other (webrtc#808)
@@ -91,9 +100,11 @@ impl Identity {
         let cm = SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80;
         Ok(Self {
             fingerprint,
-            server_gcm: config(&[gcm], false)?,
-            server: config(&[gcm, cm], false)?,
-            client: config(&[gcm, cm], true)?,
+            server_gcm: config(&[gcm], false, FLIGHT)?,
+            server: config(&[gcm, cm], false, FLIGHT)?,
+            client: config(&[gcm, cm], true, FLIGHT)?,
+            server_slow: config(&[cm], false, SLOW_FLIGHT)?,
+            client_slow: config(&[cm], true, SLOW_FLIGHT)?,
         })
     }
 }
@@ -159,6 +170,8 @@ pub struct Peer {
     pub side: Side,
     /// Any one of them must match.
     pub fingerprints: Vec<Fingerprint>,
+    /// Bytes are dearer than cycles on its link.
+    pub slow: bool,
 }
 
 #[derive(Debug)]
@@ -216,6 +229,10 @@ impl Dtls {
         self.finish()
     }
 
+    fn is_slow(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.slow)
+    }
+
     /// There is a path: time for our ClientHello if we are to begin.
     pub fn path_is_up(&mut self, now: Instant) -> Step {
         let begins = self
@@ -226,10 +243,12 @@ impl Dtls {
             return Step::None;
         }
         self.state = State::Shaking;
-        match self
-            .endpoint
-            .connect(now, PEER, self.identity.client.clone(), None)
-        {
+        let config = if self.is_slow() {
+            &self.identity.client_slow
+        } else {
+            &self.identity.client
+        };
+        match self.endpoint.connect(now, PEER, config.clone(), None) {
             Ok(()) => Step::None,
             Err(error) => self.over(error.to_string()),
         }
@@ -242,13 +261,16 @@ impl Dtls {
         if !is_records(datagram) {
             return Step::None;
         }
+        let slow = self.is_slow();
         match &mut self.state {
             State::Over => return Step::None,
             State::Fresh(hello) => {
                 if !hello.take(datagram) {
                     return Step::None;
                 }
-                let config = if hello.offers_gcm() {
+                let config = if slow {
+                    &self.identity.server_slow
+                } else if hello.offers_gcm() {
                     &self.identity.server_gcm
                 } else {
                     &self.identity.server

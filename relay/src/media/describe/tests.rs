@@ -79,6 +79,24 @@ fn refused(offer: &str) -> String {
 }
 
 #[test]
+fn on_a_slow_link_the_relay_begins_for_its_hello_is_short() {
+    let speech = AUDIO.replace("a=mid:0", "b=AS:15\r\na=mid:0");
+    let (settled, answer) = answered(&offer(&[&speech, FIREFOX_VIDEO]), &mut None);
+    assert!(settled.peer.slow);
+    assert_eq!(settled.peer.side, Side::Client);
+    assert!(answer.to_string().contains("a=setup:active"));
+    // a limit on one of two is none, and enough for a film is not slow
+    let fast = AUDIO.replace("a=mid:0", "b=AS:64\r\na=mid:0");
+    for parts in [[AUDIO, FIREFOX_VIDEO], [&fast, FIREFOX_VIDEO]] {
+        let (settled, _) = answered(&offer(&parts), &mut None);
+        assert_eq!(
+            (settled.peer.slow, settled.peer.side),
+            (false, Side::Server)
+        );
+    }
+}
+
+#[test]
 fn firefox_is_answered_with_its_own_numbers_in_few_bytes() {
     let mut room = None;
     let (settled, answer) = answered(&offer(&[AUDIO, FIREFOX_VIDEO]), &mut room);
