@@ -278,6 +278,7 @@ impl Shell {
                     PeerCommand::Offer { video, restart } => peer.offer(video, restart),
                     PeerCommand::Answer { offer } => peer.answer(&offer),
                     PeerCommand::SetAnswer { answer } => peer.set_answer(&answer),
+                    PeerCommand::Candidates(candidates) => peer.add(&candidates),
                     PeerCommand::Rollback => peer.rollback(),
                     PeerCommand::Attach(plan) => {
                         if let Some(local) = &*parts.local.borrow() {

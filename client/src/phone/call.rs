@@ -12,6 +12,7 @@
 //! bounded wait for candidates, and a callee answers in the 200.
 
 mod browser;
+mod held;
 mod quality;
 mod wire;
 
@@ -34,6 +35,7 @@ use crate::{
     quality::Quality,
     reason::{Cause, Error, Reason},
 };
+use held::Held;
 
 /// The phone's things a call works with.
 pub(crate) struct Desk<'a> {
@@ -66,6 +68,7 @@ pub(crate) struct Call {
     wants: Wants,
     capture: Capture,
     path: Path,
+    held: Held,
     media_told: bool,
     quality: Quality,
     /// The other side was told what we can take.
@@ -168,6 +171,7 @@ impl Call {
             wants,
             capture: Capture::NotAsked,
             path: Path::default(),
+            held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
             told_limits: false,
@@ -204,6 +208,7 @@ impl Call {
             wants: Wants::default(),
             capture: Capture::NotAsked,
             path: Path::default(),
+            held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
             told_limits: false,

@@ -169,6 +169,8 @@ pub enum PeerCommand {
     SetAnswer {
         answer: String,
     },
+    /// More of the peer's candidates, for its first section: RFC 8839 lines without `a=`.
+    Candidates(Vec<String>),
     /// Takes back a local offer that the peer did not answer.
     Rollback,
     /// `getUserMedia`, or the stream the page gave. Result: [`PeerNews::Captured`] or

@@ -28,6 +28,8 @@ extern "C" {
     fn restart_ice(this: &Restarting);
     #[wasm_bindgen(method, js_name = setLocalDescription)]
     fn describe(this: &Restarting) -> js_sys::Promise;
+    #[wasm_bindgen(method, js_name = addIceCandidate)]
+    fn add(this: &Restarting, candidate: &JsValue) -> js_sys::Promise;
 }
 
 pub(crate) type Tell = std::rc::Rc<dyn Fn(PeerNews)>;
@@ -120,6 +122,21 @@ impl Peer {
                 failed(&tell, &error);
             }
         });
+    }
+
+    /// More ways to the peer. One that the browser does not know how to go is none.
+    pub fn add(&self, candidates: &[String]) {
+        for candidate in candidates {
+            let init = js_sys::Object::new();
+            for (name, value) in [
+                ("candidate", candidate.as_str().into()),
+                ("sdpMLineIndex", JsValue::from(0)),
+            ] {
+                let _ = js_sys::Reflect::set(&init, &name.into(), &value);
+            }
+            let promise = self.connection.unchecked_ref::<Restarting>().add(&init);
+            when(&promise, |_| {});
+        }
     }
 
     pub fn rollback(&self) {

@@ -1,7 +1,7 @@
 //! What the browser says, and what a call has it do: descriptions, microphone and camera.
 
 use clinicall_sip::{
-    Headers, Status, Uri,
+    Headers, Status, Time, Uri,
     agent::{self, By, Invite},
     sdp::Sdp,
 };
@@ -269,18 +269,18 @@ impl Call {
     }
 
     pub(super) fn answer(&mut self, desk: &mut Desk<'_>, offer: String) -> Reply {
-        let sdp = self.limited(offer);
+        let sdp = self.limited(desk.now, offer);
         desk.browser(self.id, PeerCommand::Answer { offer: sdp });
         Reply::Draft(Draft::Browser)
     }
 
     pub(super) fn remote_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
-        let sdp = self.limited(answer);
+        let sdp = self.limited(desk.now, answer);
         desk.browser(self.id, PeerCommand::SetAnswer { answer: sdp });
     }
 
     /// The peer's description as the browser gets it: with both sides' limits for what we send.
-    fn limited(&mut self, text: String) -> String {
+    fn limited(&mut self, now: Time, text: String) -> String {
         let Ok(mut sdp) = Sdp::parse(&text) else {
             // the browser will say what is wrong with it
             return text;
@@ -291,6 +291,9 @@ impl Call {
         limits.video = limits.video.map(|video| video.max(PICTURE_LEAST));
         self.ptime = limits.speech().map(|speech| speech.ptime);
         limits.limit(&mut sdp);
+        if self.ours && !self.path.is_up() {
+            self.held.back(now, self.quality.ours(), &mut sdp);
+        }
         sdp.to_string()
     }
 }

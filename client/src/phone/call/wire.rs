@@ -168,7 +168,8 @@ impl Call {
             Stage::Talking { .. } => self.path.wake(),
             _ => None,
         };
-        draft.into_iter().chain(path).min()
+        let held = self.held.until();
+        draft.into_iter().chain(path).chain(held).min()
     }
 
     pub fn tick(&mut self, desk: &mut Desk<'_>) {
@@ -178,6 +179,10 @@ impl Call {
             && let Draft::Candidates(gather) = std::mem::replace(draft, Draft::Browser)
         {
             self.drafted(desk, gather.into_local());
+        }
+        let candidates = self.held.due(now, self.path.is_up());
+        if !candidates.is_empty() {
+            desk.browser(self.id, PeerCommand::Candidates(candidates));
         }
         if matches!(self.stage, Stage::Talking { .. }) {
             if self.path.is_given_up(now) {

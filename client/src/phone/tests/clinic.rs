@@ -396,6 +396,9 @@ impl Clinic {
     fn browse(&mut self, call: CallId, command: PeerCommand) {
         let text = match &command {
             PeerCommand::Answer { .. } => "Answer".to_owned(),
+            PeerCommand::SetAnswer { answer } if answer.contains(" tcp ") => {
+                "SetAnswer with TCP".to_owned()
+            }
             PeerCommand::SetAnswer { .. } => "SetAnswer".to_owned(),
             PeerCommand::Attach(_) => "Attach".to_owned(),
             PeerCommand::Mute(muted) => format!("Mute {} {}", muted.audio, muted.video),

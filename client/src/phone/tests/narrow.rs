@@ -1,11 +1,11 @@
 //! Narrow links: who is told, and what the browser then does.
 
-use clinicall_sip::{Headers, Method, Millis};
+use clinicall_sip::{Headers, Method, Millis, Status};
 
-use super::clinic::{BOTH, Clinic};
+use super::clinic::{BOTH, Clinic, OFFER};
 use crate::{
     bandwidth::Bandwidth,
-    phone::{CallId, PeerNews},
+    phone::{CallId, PathState, PeerNews},
     quality::Sample,
 };
 
@@ -62,6 +62,57 @@ fn a_patient_who_logged_in_with_a_budget_tells_it_when_the_call_is_up() {
     clinic.accepts();
     clinic.run_for(Millis(100));
     assert!(clinic.heard("-> INFO"), "{}", clinic.ladder());
+}
+
+const WITH_TCP: &str = "a=candidate:1 1 udp 2130706431 192.0.2.1 8443 typ host\r\n\
+    a=candidate:2 1 tcp 1520435199 192.0.2.1 8443 typ host tcptype passive\r\na=end-of-candidates\r\n";
+
+/// A patient on a slow link rings; the relay answers with candidates over UDP and TCP.
+fn rings_over(profile: &str) -> (Clinic, CallId) {
+    let mut clinic = Clinic::open();
+    let profile = Bandwidth::profile(profile).unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    let call = clinic.call("3", BOTH);
+    clinic.run_for(Millis(60));
+    let leg = clinic.arrived();
+    let answer = [OFFER, WITH_TCP].concat();
+    clinic.relay(|server, now| {
+        server
+            .progress(now, leg, Status(183), Some(answer), Headers::new())
+            .unwrap();
+    });
+    clinic.run_for(Millis(60));
+    (clinic, call)
+}
+
+#[test]
+fn a_slow_link_tries_tcp_when_udp_had_its_time() {
+    let (mut clinic, _) = rings_over("16k");
+    assert!(clinic.heard("SetAnswer"), "{}", clinic.ladder());
+    assert!(!clinic.heard("with TCP"), "{}", clinic.ladder());
+    clinic.run_for(Millis(4_000));
+    assert!(
+        clinic.heard("Candidates([\"candidate:2 1 tcp"),
+        "{}",
+        clinic.ladder()
+    );
+    clinic.log.clear();
+    clinic.run_for(Millis(10_000));
+    assert!(!clinic.heard("Candidates"), "once is enough");
+}
+
+#[test]
+fn where_udp_gets_through_tcp_is_not_tried() {
+    let (mut clinic, call) = rings_over("64k");
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    clinic.run_for(Millis(5_000));
+    assert!(!clinic.heard("Candidates"), "{}", clinic.ladder());
+}
+
+#[test]
+fn a_good_link_tries_everything_at_once() {
+    let (clinic, _) = rings_over("150k");
+    assert!(clinic.heard("with TCP"), "{}", clinic.ladder());
 }
 
 #[test]
