@@ -1,6 +1,6 @@
 // A person whose page holds the Clinicall client, used as its README tells.
 import { stage } from "./stage.mjs";
-import { connect } from "./pkg/index.mjs";
+import { connect, load } from "./pkg/index.mjs";
 
 let phone;
 let call;
@@ -44,4 +44,6 @@ Object.assign(stage, {
   muted: () => call.muted,
   state: () => call?.state ?? "none",
 });
+// what a slow link does to a call is one thing, what it does to a page another
+await load();
 stage.tell("loaded");

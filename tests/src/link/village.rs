@@ -75,6 +75,19 @@ impl Village {
     pub fn visit<T>(
         &mut self,
         phone: Phone,
+        browsers: (Kind, Kind),
+        options: (&Value, &Value),
+        tale: impl FnOnce(&Visit<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.visit_over(Link::good(), phone, browsers, options, tale)
+    }
+
+    /// The same over this link from the patient's login on, when the page is loaded: TCP, which has got to know a
+    /// good link, would take a slow one's answers for lost and repeat everything several times.
+    pub fn visit_over<T>(
+        &mut self,
+        link: Link,
+        phone: Phone,
         (doctor, patient): (Kind, Kind),
         options: (&Value, &Value),
         tale: impl FnOnce(&Visit<'_>) -> Result<T>,
@@ -86,6 +99,7 @@ impl Village {
             let doctor = story.visitor(phone, "doctor", &near)?;
             let patient = story.visitor(phone, "patient", &far)?;
             doctor.login(options.0)?;
+            self.wire.becomes(link);
             patient.login(options.1)?;
             let visit = Visit {
                 wire: &self.wire,

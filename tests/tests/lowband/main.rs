@@ -2,3 +2,4 @@
 
 mod emulator;
 mod slow;
+mod speech;

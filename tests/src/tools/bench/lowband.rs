@@ -137,7 +137,8 @@ fn visit(
     };
     village.wire.forget();
     let browsers = cell.map_or((Kind::Chromium, Kind::Chromium), Cell::browsers);
-    village.visit(phone, browsers, (&json!({}), patient), |visit| {
+    let link = cell.map_or(Link::good(), Cell::link);
+    village.visit_over(link, phone, browsers, (&json!({}), patient), |visit| {
         measure(visit, judge, cell)
     })
 }
@@ -145,7 +146,8 @@ fn visit(
 fn measure(visit: &Visit<'_>, judge: &Judge, cell: Option<Cell>) -> Result<Figures> {
     let people = (&visit.doctor, &*visit.patient);
     judge.speak(people.0, people.1)?;
-    visit.patient.on(cell.map_or(Link::good(), Cell::link));
+    // what the login left on the line goes first
+    std::thread::sleep(SETTLE);
     let video = cell.is_some_and(Cell::video);
     let beginning = visit.begin_within(PATIENCE, video, PATIENCE_FOR_FRAME)?;
     std::thread::sleep(SETTLE);
