@@ -371,6 +371,12 @@ impl Agent {
         self.calls.len()
     }
 
+    /// Whether a call goes over this flow.
+    #[must_use]
+    pub fn has_call_on(&self, flow: Flow) -> bool {
+        !self.calls_by_flow.all(flow.0).is_empty()
+    }
+
     /// Transactions kept, waiting and lingering. For gauges.
     #[must_use]
     pub fn transactions(&self) -> usize {
@@ -590,6 +596,13 @@ impl Agent {
     pub fn reregister(&mut self, now: Time, registration: Registration, flow: Flow) {
         self.at(now);
         self.register_anew(registration.0, flow);
+    }
+
+    /// Registers again now and from now on with these headers: a newer token, say. What comes of it is
+    /// told as of a first registration.
+    pub fn renew(&mut self, now: Time, registration: Registration, headers: Headers) {
+        self.at(now);
+        self.register_with(registration.0, headers);
     }
 
     pub fn unregister(&mut self, now: Time, registration: Registration) {

@@ -254,6 +254,18 @@ impl Agent {
         }
     }
 
+    pub(super) fn register_with(&mut self, id: u64, headers: Headers) {
+        if let Some(binding) = self.registrations.get_mut(id) {
+            binding.what.headers = headers;
+            binding.told = false;
+            let open = self.wire.is_open(binding.flow);
+            // without a flow, whoever opens the next one calls `reregister`
+            if open && binding.expires > 0 {
+                self.send_register(id);
+            }
+        }
+    }
+
     pub(super) fn leave_registrar(&mut self, id: u64) {
         let Some(binding) = self.registrations.get_mut(id) else {
             return;
