@@ -304,6 +304,57 @@ impl<L: Line> Hub<L> {
         self.settle(now);
     }
 
+    /// Ends all connections of a user whose login was taken back, and waits for no page of theirs.
+    pub fn banish(&mut self, now: u64, user: &str, why: Why) {
+        self.close_user(now, user, why);
+        self.give_up_pages(now, user);
+        self.give_up(now, user);
+    }
+
+    /// The same of one connection; the user's others stay.
+    pub fn expel(&mut self, now: u64, id: SessionId, why: Why) {
+        let user = self.visitor(id).and_then(|visitor| visitor.user.clone());
+        self.close(now, id, why);
+        if let Some(user) = user {
+            self.give_up_if_alone(now, &user);
+        }
+    }
+
+    /// Of a user who has no connection left nobody waits for a page any more.
+    pub fn give_up_if_alone(&mut self, now: u64, user: &str) {
+        if self
+            .people
+            .get(user)
+            .is_some_and(|person| person.seats.is_empty())
+        {
+            self.give_up_pages(now, user);
+            self.give_up(now, user);
+        }
+    }
+
+    /// Whose connection it is.
+    #[must_use]
+    pub fn visitor(&self, id: SessionId) -> Option<&Visitor> {
+        self.seats.get(&id).map(|seat| &seat.visitor)
+    }
+
+    /// What the connection's newest login allows.
+    pub fn set_rights(&mut self, now: u64, id: SessionId, may_publish: bool, may_listen: bool) {
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return;
+        };
+        (seat.visitor.may_publish, seat.visitor.may_listen) = (may_publish, may_listen);
+        let leaves = if may_listen {
+            Vec::new()
+        } else {
+            seat.pipes.clone()
+        };
+        for pipe in &leaves {
+            self.leave(now, id, pipe);
+        }
+        self.settle(now);
+    }
+
     /// Ends all connections; the pages may come back.
     pub fn close_all(&mut self, now: u64, why: Why) {
         let all: Vec<_> = self.seats.keys().copied().collect();

@@ -20,6 +20,8 @@
 //! page   {"do":"seen","id":5,"users":["2","3","4"]}
 //! relay  {"re":5,"seen":{"2":"online","3":1795000000000,"4":null}}
 //! relay  {"re":6,"error":"Forbidden","text":"..."}               an answer to anything
+//! page   {"do":"hello","page":"4f1c...","token":"eyJ..."}        a newer token, before the first runs out
+//! relay  {"welcome":"2"}                                        or an error: then the first stays
 //! relay  {"bye":"TooSlow"}                                       the last frame
 //! ```
 
@@ -141,6 +143,8 @@ pub enum Why {
     Replaced,
     /// The login was taken back, or the user removed.
     Revoked,
+    /// The token has run out, and no newer one was shown.
+    Expired,
     /// The user has as many connections as one may have.
     TooMany,
     Stopping,
@@ -153,6 +157,7 @@ impl Why {
             Self::TooSlow => "TooSlow",
             Self::Replaced => "Replaced",
             Self::Revoked => "Revoked",
+            Self::Expired => "Expired",
             Self::TooMany => "TooMany",
             Self::Stopping => "Stopping",
         }

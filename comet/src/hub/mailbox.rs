@@ -74,6 +74,14 @@ impl<L: Line> Hub<L> {
         }
     }
 
+    /// Nobody waits for the user to come back.
+    pub(super) fn give_up(&mut self, now: u64, user: &str) {
+        let waited = |person: &Person| person.here && person.seats.is_empty();
+        if self.people.get(user).is_some_and(waited) {
+            self.gone(now, user);
+        }
+    }
+
     fn gone(&mut self, now: u64, user: &str) {
         let Some(person) = self.people.get_mut(user) else {
             return;

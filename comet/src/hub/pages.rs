@@ -146,6 +146,20 @@ impl<L: Line> Hub<L> {
         self.answer(id, Answer::Welcome { user });
     }
 
+    /// Nobody waits for the user's pages to come back.
+    pub(super) fn give_up_pages(&mut self, now: u64, user: &str) {
+        let pages = self.pages.known.iter_mut();
+        let theirs = pages.filter(|((of, _), _)| of.as_deref() == Some(user));
+        let mut left = Vec::new();
+        for ((_, name), page) in theirs {
+            let away = std::mem::take(&mut page.away).into_iter();
+            left.extend(away.map(|pipe| (pipe, name.clone())));
+        }
+        for (pipe, page) in left {
+            self.announce_leaving(now, &pipe, Some(user), &page);
+        }
+    }
+
     /// Tells that those are gone who did not come back, and forgets them later.
     pub(super) fn forget_pages(&mut self, now: u64) {
         while let Some((left, _)) = self.pages.fading.front()

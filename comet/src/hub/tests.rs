@@ -343,3 +343,54 @@ fn what_nobody_wants_any_more_is_forgotten() {
     let hub = &clinic.hub;
     assert!(hub.pipes.is_empty() && hub.people.is_empty() && hub.seats.is_empty());
 }
+
+#[test]
+fn nobody_waits_for_a_doctor_whose_login_was_taken_back() {
+    let mut clinic = Clinic::new();
+    let nurse = clinic.comes(Some("5"), "n");
+    clinic.listens(&nurse, "track_ward");
+    clinic.listens(&nurse, "user_status_2");
+    // one page is there, another has lost its socket a moment ago
+    let [desk, phone] = ["a", "b"].map(|page| clinic.comes(Some("2"), page));
+    clinic.listens(&desk, "track_ward");
+    clinic.listens(&phone, "track_ward");
+    clinic.hub.closed(clinic.now, phone.id, Ended::Lost);
+    nurse.hears();
+    clinic.effects();
+    clinic.hub.banish(clinic.now, "2", Why::Revoked);
+    let told = nurse.hears();
+    let unsubscribed = told.iter().filter(|told| told.contains("unsubscription"));
+    assert_eq!(unsubscribed.count(), 2, "{told:?}");
+    assert!(told.iter().any(|told| told.contains("offline")), "{told:?}");
+    let left = |effect: &Effect| matches!(effect, Effect::Left { user, .. } if user == "2");
+    assert_eq!(
+        clinic
+            .effects()
+            .iter()
+            .filter(|effect| left(effect))
+            .count(),
+        1
+    );
+    assert!(!clinic.hub.is_online("2"));
+    // and when the time to wait is over, nobody is told again
+    clinic.later(200_000);
+    assert!(nurse.hears().is_empty());
+}
+
+#[test]
+fn a_page_whose_newest_token_allows_less_may_do_less() {
+    let mut clinic = Clinic::new();
+    let doctor = clinic.comes(Some("2"), "a");
+    clinic.listens(&doctor, "web_visit");
+    doctor.hears();
+    clinic.hub.set_rights(clinic.now, doctor.id, false, true);
+    clinic.says(&doctor, 1, "web_visit");
+    assert_eq!(doctor.hears(), ["Forbidden"]);
+    assert_eq!(clinic.publishes("web_visit"), 1);
+    doctor.hears();
+    clinic.hub.set_rights(clinic.now, doctor.id, true, false);
+    assert_eq!(clinic.publishes("web_visit"), 0);
+    clinic.hub.set_rights(clinic.now, doctor.id, true, true);
+    clinic.listens(&doctor, "web_visit");
+    assert_eq!(clinic.publishes("web_visit"), 1);
+}
