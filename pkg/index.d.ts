@@ -44,7 +44,7 @@ export interface Connection {
   password?: string;
   /**
    * A token (JWT) that your back end has signed for this user: its `sub` is `user`. It never goes
-   * into a URL. See "Add a visit to your clinic's site" in the README.
+   * into a URL. See "Add a visit to your clinic's site" in the README. {@link Phone.setToken} renews it.
    */
   token?: string;
   /** The name the other side sees. */
@@ -171,6 +171,17 @@ export interface Phone {
    * @throws {ClinicallError} `BadOption` for a profile that is not known.
    */
   setBandwidth(bandwidth: Bandwidth | Profile): void;
+  /**
+   * Hands over a newer token of the same user, before the one from the login runs out: what it allows
+   * and how long it is good counts from then on, for calls and for messages. Rejects when the server
+   * does not take it (`AuthenticationFailed`, or `Rejected` for another user's); the one before stays.
+   *
+   * Without a newer one the connection ends when the token does, after a call that goes on then, and
+   * the state is `"failed"` with the relay's words in the reason.
+   *
+   * @throws {ClinicallError} `BadOption` when the phone came in with a password.
+   */
+  setToken(token: string): Promise<void>;
   /** Hangs up, leaves the server, closes the connection. The phone is of no use afterwards. */
   disconnect(): void;
 

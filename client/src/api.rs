@@ -177,6 +177,13 @@ impl Phone {
         self.shell.request(request, Box::new(done));
     }
 
+    /// Hands over a newer token before the one from the login runs out; `done` hears whether the
+    /// server took it. If not, the one before stays.
+    pub fn set_token(&self, token: &str, done: impl FnOnce(Result<(), Error>) + 'static) {
+        let done = Box::new(|answer: Result<String, Error>| done(answer.map(drop)));
+        self.shell.set_token(token, done);
+    }
+
     /// Hangs up, leaves the server and closes the socket. The phone is of no use afterwards.
     pub fn disconnect(&self) {
         self.shell.wish(phone::Phone::disconnect);

@@ -131,6 +131,17 @@ impl Phone {
     pub fn leave(&self, pipe: &str) {
         self.phone.leave(pipe);
     }
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&self, token: &str) -> Promise {
+        Promise::new(&mut |resolve, reject| {
+            self.phone.set_token(token, move |answer| {
+                let _ = match answer {
+                    Ok(()) => resolve.call0(&JsValue::NULL),
+                    Err(error) => reject.call1(&JsValue::NULL, &error_object(error)),
+                };
+            });
+        })
+    }
     pub fn ask(&self, request: &str) -> Promise {
         Promise::new(&mut |resolve, reject| {
             self.phone.request(request, move |answer| {

@@ -76,8 +76,7 @@ impl Account {
             _ => return Err(Error::bad_option("Give either `user` or `uri`.")),
         };
         let token = given(&options.token);
-        // what goes into a header ends nowhere but at its end
-        if token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if token.is_some_and(|token| !is_token(token)) {
             return Err(Error::bad_option("`token` is no token."));
         }
         Ok(Self {
@@ -128,6 +127,11 @@ impl Account {
         uri.port = self.aor.port;
         uri
     }
+}
+
+/// What goes into a header ends nowhere but at its end.
+pub(crate) fn is_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn given(text: &Option<String>) -> Option<&str> {

@@ -35,6 +35,7 @@ use crate::{
 };
 use call::{Call, Desk};
 use link::{Act, Link};
+pub use login::TOKEN;
 pub use words::{
     CallId, CallState, Direction, Event, Input, Muted, Output, PathState, Peer, PeerCommand,
     PeerNews, State, Wants,
@@ -66,6 +67,8 @@ pub struct Phone {
     farewell: Option<Time>,
     instance: String,
     comet: Session,
+    /// The token before the one that was handed over and is not yet taken.
+    older_token: Option<String>,
     agent_wake: Option<Time>,
     told_wake: Option<Time>,
     out: VecDeque<Output>,
@@ -113,6 +116,7 @@ impl Phone {
             farewell: None,
             instance,
             comet,
+            older_token: None,
             agent_wake: None,
             told_wake: None,
             out: VecDeque::new(),
@@ -336,10 +340,6 @@ impl Phone {
         if let Some(registration) = self.registration {
             self.agent.reregister(now, registration, socket);
         } else {
-            let mut headers = Headers::new();
-            if let Some(token) = &self.account.token {
-                headers.push("Authorization", ["Bearer ", token.as_str()].concat());
-            }
             let what = Registering {
                 registrar: self.account.domain(),
                 aor: self.account.aor.clone(),
@@ -347,7 +347,7 @@ impl Phone {
                 instance: Some(self.instance.clone()),
                 reg_id: Some(1),
                 credentials: self.account.credentials.clone(),
-                headers,
+                headers: self.token_header(),
             };
             self.registration = Some(self.agent.register(now, socket, what));
         }
@@ -518,6 +518,7 @@ impl Phone {
     fn stop(&mut self, now: Time) {
         self.farewell = None;
         self.comet.lost();
+        self.token_over(Err(Error::of(Cause::NotConnected)));
         self.comet_over();
         if let Some(Act::Drop { socket, was_open }) = self.link.stop() {
             if was_open {

@@ -153,6 +153,16 @@ impl Shell {
     /// Asks the relay; `done` hears what came of it.
     pub fn request(&self, request: &str, done: Asked) {
         let asked = self.phone.borrow_mut().ask(now(), request);
+        self.expect(asked, done);
+    }
+
+    /// Hands a newer token over; `done` hears whether the server took it.
+    pub fn set_token(&self, token: &str, done: Asked) {
+        let asked = self.phone.borrow_mut().set_token(now(), token);
+        self.expect(asked.map(|()| phone::TOKEN), done);
+    }
+
+    fn expect(&self, asked: Result<u32, Error>, done: Asked) {
         match asked {
             Ok(id) => self.asked.borrow_mut().push((id, done)),
             Err(error) => return done(Err(error)),

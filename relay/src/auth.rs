@@ -16,10 +16,13 @@ pub mod jwt;
 mod keys;
 mod own;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::Context as _;
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 
 pub use ask::{Strange, json, xml};
 pub use attend::attend;
@@ -115,7 +118,7 @@ impl Revoked {
     }
 }
 
-/// Revocations that a slow listener may lag behind before it has to look at everything anew.
+/// Revocations that wait for a listener; whoever revokes more waits with them, and none is lost.
 const REVOCATIONS: usize = 256;
 
 /// The one place that knows who may come in; cheap to clone.
@@ -133,7 +136,8 @@ struct Inner {
     clinic: Option<Clinic>,
     store: Store,
     guesses: Guesses,
-    revocations: broadcast::Sender<Revoked>,
+    /// To each listener.
+    revocations: Mutex<Vec<mpsc::Sender<Revoked>>>,
 }
 
 impl Auth {
@@ -143,7 +147,6 @@ impl Auth {
         let own = Own::load(config, store)
             .await
             .context("the key for the relay's own tokens cannot be kept")?;
-        let (revocations, _) = broadcast::channel(REVOCATIONS);
         Ok(Self {
             inner: Arc::new(Inner {
                 realm: config.realm().to_owned(),
@@ -153,7 +156,7 @@ impl Auth {
                 clinic: Clinic::from_config(config)?,
                 store: store.clone(),
                 guesses: Guesses::new(config.limits.failed_logins_per_minute),
-                revocations,
+                revocations: Mutex::default(),
             }),
         })
     }
@@ -325,32 +328,54 @@ impl Auth {
             self.tell(Revoked {
                 user: claims.user,
                 token: Some(id),
-            });
+            })
+            .await;
         }
         Ok(())
     }
 
     /// Closes every socket of a user: a key was changed or removed.
-    pub fn close_user(&self, user: &str) {
+    pub async fn close_user(&self, user: &str) {
         if let Some(clinic) = &self.inner.clinic {
             clinic.forget(user);
         }
         self.tell(Revoked {
             user: user.to_owned(),
             token: None,
-        });
+        })
+        .await;
     }
 
-    fn tell(&self, revoked: Revoked) {
-        // an error says that nobody listens: there are no sockets
-        let _ = self.inner.revocations.send(revoked);
+    async fn tell(&self, revoked: Revoked) {
+        let listeners = {
+            let mut listeners = self.listeners();
+            listeners.retain(|listener| !listener.is_closed());
+            listeners.clone()
+        };
+        for listener in listeners {
+            // one that is gone has no sockets
+            let _ = listener.send(revoked.clone()).await;
+        }
     }
 
-    /// Tells what is revoked from now on. Who lags behind (`RecvError::Lagged`) has to ask again
-    /// for each socket it holds.
+    /// Tells what is revoked from now on, all of it: whoever does not read holds up those who revoke.
     #[must_use]
-    pub fn revocations(&self) -> broadcast::Receiver<Revoked> {
-        self.inner.revocations.subscribe()
+    pub fn revocations(&self) -> mpsc::Receiver<Revoked> {
+        let (tell, told) = mpsc::channel(REVOCATIONS);
+        self.listeners().push(tell);
+        told
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Revoked>>> {
+        let listeners = self.inner.revocations.lock();
+        listeners.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a token was taken back. A store that fails lets nobody in.
+    #[must_use]
+    pub fn is_revoked(&self, token: TokenId) -> bool {
+        let revoked = |view: &store::View<'_>| store::revoked::contains(view, &token.0);
+        self.inner.store.read(revoked).unwrap_or(true)
     }
 }
 

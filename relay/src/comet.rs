@@ -10,6 +10,8 @@ pub mod cppcomet;
 pub mod flows;
 mod keep;
 mod line;
+mod logins;
+mod renew;
 mod session;
 mod task;
 pub mod transport;
@@ -25,12 +27,13 @@ use clinicall_comet::{
     hub::{Draft, Limits},
     is_event, is_pipe,
 };
+use clinicall_sip::agent::Flow;
 pub use session::Session;
 use task::{Note, Task};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    auth::{Revoked, TokenId},
+    auth::{Auth, TokenId},
     config::{self, Config},
     metrics::Metrics,
     store::{Store, StoreError},
@@ -101,6 +104,8 @@ pub struct NewSession {
     pub expires: Option<u64>,
     /// What it was logged in with; it ends when that is revoked.
     pub token: Option<TokenId>,
+    /// The phone's socket it goes over: rights and token are then those of its newest login.
+    pub flow: Option<Flow>,
     /// Things that may wait for this reader before it is dropped; `comet.queue` unless given.
     pub queue: Option<usize>,
 }
@@ -111,7 +116,7 @@ impl NewSession {
             visitor,
             expires: entry.expires,
             token: entry.token,
-            queue: None,
+            ..Self::default()
         }
     }
 }
@@ -210,24 +215,37 @@ impl Handle {
         tell: impl FnMut(Presence) + Send + 'static,
     ) -> Self {
         let (mailbox, notes) = mpsc::channel(MAILBOX);
+        let flows = flows::Flows::default();
         let task = Task::new(
             store,
             settings,
             metrics,
             mailbox.downgrade(),
+            flows.clone(),
             Box::new(tell),
         );
         tokio::spawn(task.run(notes));
-        Self {
-            mailbox,
-            flows: flows::Flows::default(),
-        }
+        Self { mailbox, flows }
     }
 
     /// Who is logged in on the phones' own sockets.
     #[must_use]
     pub fn flows(&self) -> &flows::Flows {
         &self.flows
+    }
+
+    /// A phone's socket is this user's from now on, or its login was renewed. Never blocks.
+    pub fn logged_in(&self, flow: Flow, login: flows::Login) {
+        if !self.flows.logged_in(flow, &login) {
+            return;
+        }
+        let note = Note::LoggedIn(flow, login);
+        if let Err(mpsc::error::TrySendError::Full(note)) = self.mailbox.try_send(note) {
+            let mailbox = self.mailbox.clone();
+            tokio::spawn(async move {
+                let _ = mailbox.send(note).await;
+            });
+        }
     }
 
     /// Sends to all of the user's connections; kept on disk before this returns, until one of them
@@ -336,19 +354,16 @@ impl Handle {
         opened.await.unwrap_or(Err(Why::Stopping))
     }
 
-    /// Ends connections whose login is taken back.
-    pub fn follow(&self, mut revocations: broadcast::Receiver<Revoked>) {
-        let mailbox = self.mailbox.clone();
+    /// Ends connections whose login is taken back, and lets pages show newer ones.
+    pub fn follow(&self, auth: &Auth) {
+        let (mailbox, auth) = (self.mailbox.clone(), auth.clone());
+        let mut revocations = auth.revocations();
         tokio::spawn(async move {
-            loop {
-                let note = match revocations.recv().await {
-                    Ok(revoked) => Note::Revoked(revoked),
-                    // nobody knows whose: all have to show themselves again
-                    Err(broadcast::error::RecvError::Lagged(_)) => Note::CloseAll(Why::Stopping),
-                    Err(broadcast::error::RecvError::Closed) => return,
-                };
-                if mailbox.send(note).await.is_err() {
-                    return;
+            let mut note = Note::Auth(auth);
+            while mailbox.send(note).await.is_ok() {
+                match revocations.recv().await {
+                    Some(revoked) => note = Note::Revoked(revoked),
+                    None => return,
                 }
             }
         });

@@ -5,6 +5,7 @@
 //! together with what the webhooks owe, in one change; whoever streams is then woken and reads from
 //! the store, each at a pace of its own.
 
+pub mod attendance;
 pub mod stream;
 
 use std::{
@@ -134,9 +135,11 @@ impl Event {
     #[must_use]
     pub fn of(news: &News) -> Option<Self> {
         Some(match news.clone() {
-            News::LoggedIn { .. } => return None,
-            News::Online { user } => Self::UserOnline { user },
-            News::Offline { user } => Self::UserOffline { user },
+            // pages count too: `attendance` tells
+            News::LoggedIn { .. }
+            | News::Online { .. }
+            | News::Offline { .. }
+            | News::Banished { .. } => return None,
             News::Ringing {
                 call,
                 room,

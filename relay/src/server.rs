@@ -9,10 +9,13 @@ use crate::{
     admin::{self, Desk},
     auth::{Auth, api::ApiKeys, attend},
     backend::{self, Backend},
-    comet::{self, Presence},
+    comet::{self, Presence, flows::Login},
     cometql,
     config::Config,
-    events::{Event, Events},
+    events::{
+        Event, Events,
+        attendance::{Attendance, By},
+    },
     http::{
         self, App,
         listener::{Listener, Tls},
@@ -72,20 +75,22 @@ impl Server {
         let media: Arc<dyn MediaPlane> = Arc::new(plane);
 
         let auth = Auth::open(&config, &store).await?;
-        let teller = events.clone();
-        let comet = comet::Handle::start(
-            store.clone(),
-            comet::Settings::from_config(&config),
-            metrics.clone(),
-            move |presence| {
-                // who comes and goes is told by signalling
-                if let Presence::Undelivered { user, id, event } = presence {
-                    let id = id.to_string();
-                    teller.emit(Event::MessageUndelivered { user, id, event });
+        let settings = comet::Settings::from_config(&config);
+        let grace = Duration::from_millis(settings.limits.grace);
+        let attendance = Attendance::start(events.clone(), store.clone(), grace);
+        let (teller, hall) = (events.clone(), attendance.clone());
+        let comet =
+            comet::Handle::start(store.clone(), settings, metrics.clone(), move |presence| {
+                match presence {
+                    Presence::Online { user } => hall.came(user, By::Page),
+                    Presence::Offline { user } => hall.left(user, By::Page),
+                    Presence::Undelivered { user, id, event } => {
+                        let id = id.to_string();
+                        teller.emit(Event::MessageUndelivered { user, id, event });
+                    }
                 }
-            },
-        );
-        comet.follow(auth.revocations());
+            });
+        comet.follow(&auth);
 
         let exchange = Exchange::new(
             Settings::from_config(&config),
@@ -95,10 +100,26 @@ impl Server {
             seed()?,
         );
         let teller = events.clone();
-        let flows = comet.flows().clone();
+        let pages = comet.clone();
         let signal = signal::Handle::start(exchange, metrics.clone(), move |news| {
-            if let News::LoggedIn { flow, user, rights } = &news {
-                flows.logged_in(*flow, user, *rights);
+            match &news {
+                News::LoggedIn {
+                    flow,
+                    user,
+                    rights,
+                    token,
+                } => {
+                    let login = Login {
+                        user: user.as_str().into(),
+                        rights: *rights,
+                        token: *token,
+                    };
+                    pages.logged_in(*flow, login);
+                }
+                News::Online { user } => attendance.came(user.clone(), By::Phone),
+                News::Offline { user } => attendance.left(user.clone(), By::Phone),
+                News::Banished { user } => attendance.banished(user.clone()),
+                _ => {}
             }
             if let Some(event) = Event::of(&news) {
                 teller.emit(event);

@@ -188,6 +188,7 @@ impl Exchange {
             });
         }
         self.tick_doorman(now);
+        self.tick_logins(now);
         let (focus, mut desk) = self.desk(now);
         focus.tick(&mut desk);
         self.settle(now);

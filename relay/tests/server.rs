@@ -15,6 +15,7 @@ mod server {
     #[path = "../webhooks/receiver.rs"]
     #[allow(dead_code, reason = "the webhooks' own tests use the rest")]
     mod receiver;
+    mod renewal;
     mod strangers;
     mod web;
     mod wire;

@@ -6,4 +6,5 @@ mod calling;
 mod foreign;
 mod narrow;
 mod ringing;
+mod tokens;
 mod trouble;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use clinicall_sip::Millis;
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::sync::mpsc;
 
-use super::Auth;
+use super::{Auth, Revoked};
 use crate::{
     clock::unix_seconds,
     config::Config,
@@ -35,26 +35,30 @@ pub async fn attend(auth: &Auth, config: &Config, signal: &Handle) -> Result<(),
             let (auth, signal) = (own.clone(), way_back.clone());
             tokio::spawn(async move {
                 let told = answer(&auth, question).await;
+                let shown = match &told {
+                    Told::Token(Ok((grant, _))) => {
+                        grant.token.map(|token| (grant.user.clone(), token))
+                    }
+                    _ => None,
+                };
                 // the relay may be stopping
                 let _ = signal
                     .run(move |exchange, now| exchange.told(now, ask, told))
                     .await;
+                // taken back between the question and the answer, when there was nothing to close
+                if let Some((user, token)) = shown.filter(|(_, token)| auth.is_revoked(*token)) {
+                    let token = Some(token);
+                    let _ = signal
+                        .run(move |exchange, now| exchange.revoke(now, &Revoked { user, token }))
+                        .await;
+                }
             });
         }
     });
     let mut revocations = auth.revocations();
     let signal = signal.clone();
     tokio::spawn(async move {
-        loop {
-            let revoked = match revocations.recv().await {
-                Ok(revoked) => revoked,
-                // the store refuses them from now on; their sockets stay until they ask for more
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::error!(missed, "revocations were missed");
-                    continue;
-                }
-                Err(RecvError::Closed) => return,
-            };
+        while let Some(revoked) = revocations.recv().await {
             let done = signal.run(move |exchange, now| exchange.revoke(now, &revoked));
             if done.await.is_err() {
                 return;

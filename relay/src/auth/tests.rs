@@ -72,11 +72,31 @@ async fn a_revoked_token_stays_out_and_its_sockets_are_told() {
     assert!(!revoked.hits(&Grant::of_user("2", None)), "came in by key");
     assert!(!revoked.hits(&auth.token(&other).await.unwrap()));
     // a key taken away closes everything of that user
-    auth.close_user("2");
+    auth.close_user("2").await;
     assert!(told.recv().await.unwrap().hits(&grant));
     // what is no token is nobody's
     auth.revoke("not a token").await.unwrap();
     assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_slow_listener_hears_of_every_revocation_all_the_same() {
+    let (auth, _) = clinic().await;
+    let mut told = auth.revocations();
+    let revoking = tokio::spawn(async move {
+        for user in 0..1_000 {
+            auth.close_user(&user.to_string()).await;
+        }
+    });
+    // as far behind as may be
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    for user in 0..1_000 {
+        let revoked = told.recv().await.unwrap();
+        assert_eq!(revoked.user, user.to_string());
+    }
+    revoking.await.unwrap();
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Backend {
         let id = user.to_owned();
         let write = move |changes: &mut store::Changes<'_>| store::users::remove_key(changes, &id);
         let removed = self.parts.store.write(write).await?;
-        self.parts.auth.close_user(user);
+        self.parts.auth.close_user(user).await;
         Ok(removed)
     }
 

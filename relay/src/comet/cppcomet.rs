@@ -123,7 +123,7 @@ async fn carry(app: App, knock: Knock, mut visitor: Visitor, _seat: Seat, socket
         visitor,
         expires: entry.expires,
         token: entry.token,
-        queue: None,
+        ..NewSession::default()
     };
     let session = match app.comet.open(new).await {
         Ok(session) => session,

@@ -9,15 +9,21 @@ use std::{
 use clinicall_sip::agent::Flow;
 use tokio::sync::watch;
 
-use crate::auth::Rights;
+use crate::auth::{Rights, TokenId};
 
-/// Who it is, and what the login allows.
-type Login = Option<(Arc<str>, Rights)>;
+/// Who it is, and what the newest login allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub user: Arc<str>,
+    pub rights: Rights,
+    /// What it was logged in with, when that was a token.
+    pub token: Option<TokenId>,
+}
 
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Flows {
-    open: Arc<Mutex<HashMap<Flow, watch::Sender<Login>>>>,
+    open: Arc<Mutex<HashMap<Flow, watch::Sender<Option<Login>>>>>,
 }
 
 /// One socket's entry, which goes with it.
@@ -25,7 +31,7 @@ pub struct Flows {
 pub struct Entry {
     flows: Flows,
     flow: Flow,
-    login: watch::Receiver<Login>,
+    login: watch::Receiver<Option<Login>>,
 }
 
 impl Flows {
@@ -41,20 +47,28 @@ impl Flows {
         }
     }
 
-    /// The socket is this user's from now on. The first login counts, as in signalling.
-    pub fn logged_in(&self, flow: Flow, user: &str, rights: Rights) {
-        if let Some(tell) = self.lock().get(&flow) {
-            tell.send_if_modified(|login| {
-                let first = login.is_none();
-                if first {
-                    *login = Some((user.into(), rights));
-                }
-                first
-            });
+    /// The socket is this user's from now on, as in signalling; a later login may change what it
+    /// allows, and nothing else. `false`: there is no such socket, or it is another's.
+    pub(super) fn logged_in(&self, flow: Flow, login: &Login) -> bool {
+        let open = self.lock();
+        let Some(tell) = open.get(&flow) else {
+            return false;
+        };
+        let same = |known: &Login| known.user == login.user;
+        let theirs = tell.borrow().as_ref().is_none_or(same);
+        if theirs {
+            tell.send_replace(Some(login.clone()));
         }
+        theirs
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Flow, watch::Sender<Login>>> {
+    /// The newest login of a socket.
+    #[must_use]
+    pub fn login(&self, flow: Flow) -> Option<Login> {
+        self.lock().get(&flow)?.borrow().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Flow, watch::Sender<Option<Login>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,9 +79,15 @@ impl Entry {
         let mut login = self.login.clone();
         let login = login.wait_for(Option::is_some).await;
         match login.ok().and_then(|login| login.clone()) {
-            Some(login) => login,
+            Some(login) => (login.user, login.rights),
             None => std::future::pending().await,
         }
+    }
+
+    /// The socket: a session that names it has the rights of its newest login.
+    #[must_use]
+    pub const fn flow(&self) -> Flow {
+        self.flow
     }
 }
 

@@ -12,16 +12,19 @@ use clinicall_comet::{
     hub::{Draft, Effect, Ended, Hub, Publishing, SessionId},
     wire::{Answer, Request, Seen, Why},
 };
+use clinicall_sip::agent::Flow;
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    CometError, Listener, NewSession, Presence, Published, Queued, Sent, Session, Settings,
+    CometError, Listener, NewSession, Presence, Published, Queued, Sent, Session, Settings, flows,
     keep::{self, TRUSTED},
     line::Line,
+    logins::{Held, Logins},
+    renew::rights_of,
 };
 use crate::{
-    auth::{Revoked, TokenId},
+    auth::{Auth, Grant, Refused, Revoked},
     metrics::Metrics,
     store::{Store, StoreError, last_seen, messages, pipes},
 };
@@ -44,8 +47,12 @@ pub(super) enum Note {
     Queued(String, Done<Vec<Queued>>),
     Clear(String, Done<usize>),
     CloseUser(String, Why),
+    Auth(Auth),
     Revoked(Revoked),
-    CloseAll(Why),
+    /// A phone's socket.
+    LoggedIn(Flow, flows::Login),
+    /// What came of a login that a page showed later.
+    Renewed(SessionId, Result<Grant, Refused>),
     Open(NewSession, oneshot::Sender<Result<Session, Why>>),
     Ask(SessionId, Request),
     Reply(SessionId, Answer),
@@ -95,17 +102,17 @@ const EXPIRE: u64 = 60;
 const BATCH: usize = 500;
 
 pub(super) struct Task {
-    hub: Hub<Line>,
-    store: Store,
+    pub(super) hub: Hub<Line>,
+    pub(super) store: Store,
     settings: Settings,
-    metrics: Arc<Metrics>,
-    mailbox: mpsc::WeakSender<Note>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) mailbox: mpsc::WeakSender<Note>,
     writes: FuturesOrdered<Writing>,
     /// Users and the offsets they have received, not yet told to the store.
     acks: HashMap<String, u64>,
-    /// When sessions end because their login does, unix seconds.
-    expiring: BTreeSet<(u64, SessionId)>,
-    tokens: HashMap<SessionId, TokenId>,
+    pub(super) auth: Option<Auth>,
+    flows: flows::Flows,
+    pub(super) logins: Logins,
     tell: Box<dyn FnMut(Presence) + Send>,
     started: (Instant, u64),
     ticks: u64,
@@ -117,6 +124,7 @@ impl Task {
         settings: Settings,
         metrics: Arc<Metrics>,
         mailbox: mpsc::WeakSender<Note>,
+        flows: flows::Flows,
         tell: Box<dyn FnMut(Presence) + Send>,
     ) -> Self {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -131,8 +139,9 @@ impl Task {
             mailbox,
             writes: FuturesOrdered::new(),
             acks: HashMap::new(),
-            expiring: BTreeSet::new(),
-            tokens: HashMap::new(),
+            auth: None,
+            flows,
+            logins: Logins::default(),
             tell,
             started: (Instant::now(), unix),
             ticks: 0,
@@ -211,19 +220,16 @@ impl Task {
                 );
             }
             Note::CloseUser(user, why) => self.hub.close_user(now, &user, why),
-            Note::Revoked(Revoked { user, token: None }) => {
-                self.hub.close_user(now, &user, Why::Revoked);
-            }
-            Note::Revoked(Revoked {
-                token: Some(token), ..
-            }) => {
-                let with = self.tokens.iter().filter(|(_, theirs)| **theirs == token);
-                let with: Vec<_> = with.map(|(id, _)| *id).collect();
-                for id in with {
-                    self.hub.close(now, id, Why::Revoked);
-                }
-            }
-            Note::CloseAll(why) => self.hub.close_all(now, why),
+            Note::Auth(auth) => self.auth = Some(auth),
+            Note::Revoked(revoked) => self.revoke(now, &revoked),
+            Note::LoggedIn(flow, login) => self.logged_in(now, flow, &login),
+            Note::Renewed(id, grant) => self.renewed(now, id, grant),
+            Note::Ask(
+                id,
+                Request::Hello {
+                    login: Some(login), ..
+                },
+            ) => self.renew(now, id, login),
             Note::Open(new, done) => drop(done.send(self.open(now, new))),
             Note::Ask(id, Request::Seen { id: number, users }) => {
                 let seen = self.seen(&users);
@@ -234,24 +240,32 @@ impl Task {
             Note::Reply(id, answer) => self.hub.reply(now, id, answer),
             Note::ListenPrivate(id) => self.hub.listen_private(now, id),
             Note::Closed(id, how) => {
-                self.expiring.retain(|(_, expiring)| *expiring != id);
-                self.tokens.remove(&id);
+                self.logins.remove(id);
                 self.hub.closed(now, id, how);
             }
             Note::Stop(_) => {}
         }
     }
 
-    fn open(&mut self, now: u64, new: NewSession) -> Result<Session, Why> {
+    fn open(&mut self, now: u64, mut new: NewSession) -> Result<Session, Why> {
         let mailbox = self.mailbox.upgrade().ok_or(Why::Stopping)?;
+        // a phone's token may have been renewed meanwhile
+        if let Some(login) = new.flow.and_then(|flow| self.flows.login(flow)) {
+            (new.visitor.may_publish, new.visitor.may_listen) = rights_of(login.rights);
+            new.token = login.token;
+        }
+        // or any token revoked, and that was told before there was anything to close
+        if new.token.is_some_and(|token| self.is_revoked(token)) {
+            return Err(Why::Revoked);
+        }
         let line = Line::new(new.queue.unwrap_or(self.settings.queue));
         let id = self.hub.open(now, new.visitor, line.clone())?;
-        if let Some(expires) = new.expires {
-            self.expiring.insert((expires, id));
-        }
-        if let Some(token) = new.token {
-            self.tokens.insert(id, token);
-        }
+        let held = Held {
+            expires: new.expires,
+            token: new.token,
+            flow: new.flow,
+        };
+        self.logins.put(id, held);
         Ok(Session::new(id, line, mailbox))
     }
 
@@ -441,11 +455,8 @@ impl Task {
     fn tick(&mut self) {
         let now = self.now();
         self.hub.tick(now);
-        while let Some((expires, id)) = self.expiring.first().copied()
-            && expires * 1_000 <= now
-        {
-            self.expiring.remove(&(expires, id));
-            self.hub.close(now, id, Why::Revoked);
+        while let Some(id) = self.logins.expired(now / 1_000) {
+            self.hub.close(now, id, Why::Expired);
         }
         self.metrics.comet_sessions.set(self.hub.sessions());
         self.ticks += 1;

@@ -9,7 +9,7 @@ use clinicall_sip::{
     agent::{CallId, Event, Flow, Pending},
 };
 
-use super::{Answer, CLOSE_POLICY, Closing, Exchange, Out, focus::Incoming, users::User};
+use super::{Answer, CLOSE_POLICY, Closing, Exchange, News, Out, focus::Incoming, users::User};
 use crate::{
     auth::{Grant, Guesses, Refused, Revoked},
     config::Secret,
@@ -95,6 +95,8 @@ impl What {
     }
 }
 
+/// How often a call is looked at whose token has run out.
+const AFTER_CALL: Millis = Millis::from_secs(2);
 /// Requests that wait at a time. Beyond that people are asked to come back later.
 const MAX_WAITING: usize = 1_024;
 
@@ -247,20 +249,40 @@ impl Exchange {
     /// Closes what this login opened, and ends its calls: the other side is told, and so is the page.
     pub fn revoke(&mut self, now: Time, revoked: &Revoked) {
         for flow in self.registrar.flows_of(revoked) {
-            let (focus, mut desk) = self.desk(now);
-            focus.flow_closed(&mut desk, flow, Closing::Gone);
-            // goodbyes go out before the connection is closed
-            self.settle(now);
-            self.outs.push_back(Out::Close {
-                flow,
-                code: CLOSE_POLICY,
-                reason: "this login was revoked",
-            });
-            self.flow_left(flow);
-            self.registrar.closed(flow);
-            self.agent.closed(now, flow);
+            self.show_out(now, flow, "this login was revoked");
+        }
+        if self.registrar.bindings(now, &revoked.user).next().is_none() {
+            let user = revoked.user.clone();
+            self.news.push_back(News::Banished { user });
             self.settle(now);
         }
+    }
+
+    /// Closes connections whose token has run out. One with a call on it stays until that is over:
+    /// nobody is cut off in the middle of a visit.
+    pub(super) fn tick_logins(&mut self, now: Time) {
+        for flow in self.registrar.run_out(now) {
+            match self.agent.has_call_on(flow) {
+                true => self.registrar.look_again(now + AFTER_CALL, flow),
+                false => self.show_out(now, flow, "this token has expired"),
+            }
+        }
+    }
+
+    fn show_out(&mut self, now: Time, flow: Flow, reason: &'static str) {
+        let (focus, mut desk) = self.desk(now);
+        focus.flow_closed(&mut desk, flow, Closing::Gone);
+        // goodbyes go out before the connection is closed
+        self.settle(now);
+        self.outs.push_back(Out::Close {
+            flow,
+            code: CLOSE_POLICY,
+            reason,
+        });
+        self.flow_left(flow);
+        self.registrar.closed(flow);
+        self.agent.closed(now, flow);
+        self.settle(now);
     }
 }
 
@@ -286,11 +308,15 @@ pub(super) fn turned_away(refused: Refused, realm: &str) -> Answer {
         }
         Refused::Forbidden | Refused::WrongKey => Answer::new(Status(403)),
         // RFC 8898 section 2.1.1, RFC 6750 section 3.1
-        _ => Answer::new(Status(401)).with(
-            "WWW-Authenticate",
-            format!(
-                "Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{refused}\""
-            ),
-        ),
+        _ => Answer::new(Status(401))
+            .with(
+                "WWW-Authenticate",
+                format!(
+                    "Bearer realm=\"{realm}\", error=\"invalid_token\", \
+                     error_description=\"{refused}\""
+                ),
+            )
+            // what a page can show (RFC 3326; RFC 9366 has it in responses)
+            .with("Reason", format!("SIP;cause=401;text=\"{refused}\"")),
     }
 }

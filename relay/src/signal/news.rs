@@ -2,17 +2,20 @@
 
 use clinicall_sip::agent::Flow;
 
-use crate::auth::Rights;
+use crate::auth::{Rights, TokenId};
 
 /// Something that happened. Told once, in the order it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The connection belongs to this user from now on.
+    /// The connection belongs to this user from now on, or its login was renewed.
     LoggedIn {
         flow: Flow,
         user: String,
         rights: Rights,
+        token: Option<TokenId>,
     },
+    /// A login of the user's was taken back, and no device is left.
+    Banished { user: String },
     /// The user's first device registered.
     Online { user: String },
     /// The user's last device is gone.

@@ -41,6 +41,8 @@ pub struct Registrar {
     bindings: BTreeMap<String, Vec<Binding>>,
     /// Connections that have to log in by then. Entries of those that did or left are ignored.
     logins_due: BTreeSet<(Time, Flow)>,
+    /// When logins by token end. Entries of those that were renewed or left are ignored.
+    logins_end: BTreeSet<(Time, Flow)>,
     news: VecDeque<News>,
     /// There is somebody to ask about people who are not known here.
     doorman: bool,
@@ -93,6 +95,7 @@ impl Registrar {
             flows: HashMap::new(),
             bindings: BTreeMap::new(),
             logins_due: BTreeSet::new(),
+            logins_end: BTreeSet::new(),
             news: VecDeque::new(),
             doorman: false,
             told: None,
@@ -169,7 +172,8 @@ impl Registrar {
     /// Bindings that run out are not worth an alarm: whoever asks for them looks at the clock.
     #[must_use]
     pub fn wake_at(&self) -> Option<Time> {
-        self.logins_due.first().map(|(due, _)| *due)
+        let firsts = [self.logins_due.first(), self.logins_end.first()];
+        firsts.into_iter().flatten().map(|(due, _)| *due).min()
     }
 
     /// Where a user can be rung now.

@@ -286,6 +286,7 @@ impl Beside {
             self.comet
                 .open(NewSession {
                     visitor,
+                    flow: Some(self.entry.flow()),
                     ..NewSession::default()
                 })
                 .await

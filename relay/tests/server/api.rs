@@ -2,7 +2,7 @@
 
 use clinicall_relay::server::Server;
 use clinicall_sip::{
-    Headers, Millis, Uri,
+    Millis, Uri,
     agent::{Event, Registering},
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     doors::close_code,
-    phone::{Phone, Socket, open, relay, relay_with},
+    phone::{Phone, Socket, bearer, open, relay, relay_with},
 };
 
 pub struct Reply {
@@ -78,8 +78,6 @@ async fn with_token(server: &Server, user: &'static str, token: &str) -> Result<
 
 pub async fn token_on(socket: Socket, user: &'static str, token: &str) -> Result<Phone, u16> {
     let mut phone = Phone::on(socket, user);
-    let mut headers = Headers::new();
-    headers.push("Authorization", format!("Bearer {token}"));
     phone.register(Registering {
         registrar: Uri::sip("", "localhost"),
         aor: Uri::sip(user, "localhost"),
@@ -87,18 +85,9 @@ pub async fn token_on(socket: Socket, user: &'static str, token: &str) -> Result
         instance: None,
         reg_id: None,
         credentials: None,
-        headers,
+        headers: bearer(token),
     });
-    let done = |event: &Event| {
-        matches!(
-            event,
-            Event::Registered { .. } | Event::RegistrationFailed { .. }
-        )
-    };
-    match phone.until(done).await {
-        Event::RegistrationFailed { ending, .. } => Err(ending.status.map_or(0, |s| s.0)),
-        _ => Ok(phone),
-    }
+    phone.logged_in().await.map(|()| phone)
 }
 
 #[tokio::test(flavor = "multi_thread")]

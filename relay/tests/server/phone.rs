@@ -1,11 +1,14 @@
 //! A telephone on a WebSocket: the agent of the `sip` crate, driven in real time.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use clinicall_relay::{config::Config, server::Server};
 use clinicall_sip::{
     Agent, Headers, Millis, Output, Status, Time, Uri,
-    agent::{self, CallId, Event, Flow, Invite, Registering, Transport},
+    agent::{self, CallId, Event, Flow, Invite, Registering, Registration, Transport},
     digest::{Credentials, Secret},
     message::Request,
     sdp::{Sdp, Section},
@@ -75,6 +78,9 @@ pub struct Phone {
     socket: Socket,
     origin: Instant,
     wake: Option<Time>,
+    registration: Option<Registration>,
+    /// Comet's, not yet read.
+    frames: VecDeque<String>,
 }
 
 impl Phone {
@@ -123,6 +129,8 @@ impl Phone {
             socket,
             origin: Instant::now(),
             wake: None,
+            registration: None,
+            frames: VecDeque::new(),
         }
     }
 
@@ -145,7 +153,62 @@ impl Phone {
 
     pub fn register(&mut self, what: Registering) {
         let now = self.now();
-        self.agent.register(now, FLOW, what);
+        self.registration = Some(self.agent.register(now, FLOW, what));
+    }
+
+    /// Shows a newer token on the connection there is; the status with which it is refused.
+    pub async fn renew(&mut self, token: &str) -> Result<(), u16> {
+        let now = self.now();
+        let registration = self.registration.expect("it has registered");
+        self.agent.renew(now, registration, bearer(token));
+        self.logged_in().await
+    }
+
+    pub async fn logged_in(&mut self) -> Result<(), u16> {
+        let done = |event: &Event| {
+            matches!(
+                event,
+                Event::Registered { .. } | Event::RegistrationFailed { .. }
+            )
+        };
+        match self.until(done).await {
+            Event::RegistrationFailed { ending, .. } => Err(ending.status.map_or(0, |s| s.0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A comet frame beside the calls, and the next one that comes.
+    pub async fn asks(&mut self, frame: serde_json::Value) -> serde_json::Value {
+        let text = Message::text(frame.to_string());
+        self.socket.send(text).await.unwrap();
+        self.hears().await
+    }
+
+    pub async fn hears(&mut self) -> serde_json::Value {
+        let heard = async {
+            loop {
+                if let Some(frame) = self.frames.pop_front() {
+                    return serde_json::from_str(&frame).unwrap();
+                }
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => self.receive(&text),
+                    Some(Ok(_)) => {}
+                    other => panic!("the socket is gone: {other:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard)
+            .await
+            .expect("it comes in time")
+    }
+
+    fn receive(&mut self, text: &str) {
+        if text.starts_with('{') {
+            self.frames.push_back(text.to_owned());
+        } else {
+            let now = self.now();
+            self.agent.receive(now, FLOW, text.as_bytes());
+        }
     }
 
     pub fn call(&mut self, to: &str) -> CallId {
@@ -237,10 +300,7 @@ impl Phone {
                     None => PATIENCE,
                 };
                 match tokio::time::timeout(pause, self.socket.next()).await {
-                    Ok(Some(Ok(Message::Text(text)))) => {
-                        let now = self.now();
-                        self.agent.receive(now, FLOW, text.as_bytes());
-                    }
+                    Ok(Some(Ok(Message::Text(text)))) => self.receive(&text),
                     Ok(Some(Ok(_))) => {}
                     Ok(other) => panic!("the socket is gone: {other:?}"),
                     Err(_) => {
@@ -270,6 +330,12 @@ impl Phone {
         };
         self.socket.close(Some(frame)).await.unwrap();
     }
+}
+
+pub fn bearer(token: &str) -> Headers {
+    let mut headers = Headers::new();
+    headers.push("Authorization", format!("Bearer {token}"));
+    headers
 }
 
 /// What a browser offers, as short as it may be.

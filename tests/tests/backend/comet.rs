@@ -98,7 +98,7 @@ fn numbers(heard: &[Heard], pipe: &str) -> Vec<u64> {
 }
 
 /// Until the relay has been told what was received.
-fn wait_until(what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
+pub fn wait_until(what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(20);
     while !holds()? {
         ensure!(Instant::now() < end, "never: {what}");

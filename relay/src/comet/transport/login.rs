@@ -10,7 +10,8 @@ use clinicall_comet::wire::{Login, Problem};
 
 use super::Visitor;
 use crate::{
-    auth::{Refused, Right, Shown, TokenId},
+    auth::{Right, Shown, TokenId},
+    comet::renew::problem_of,
     http::{App, Client, api},
 };
 
@@ -57,15 +58,9 @@ pub(crate) async fn identify(
     };
     let address = visitor.address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     let grant = app.auth.admit(address, shown).await;
-    let grant = grant.map_err(|refused| match refused {
-        Refused::Unavailable => Problem::Unavailable,
-        Refused::TooManyTries { seconds } => Problem::TooManyTries {
-            seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
-        },
-        _ => {
-            app.metrics.logins_failed_total.add(1);
-            Problem::LoginRefused
-        }
+    let grant = grant.map_err(|refused| {
+        app.metrics.logins_failed_total.add(1);
+        problem_of(refused)
     })?;
     visitor.may_publish = grant.may(Right::Publish);
     visitor.may_listen = grant.may(Right::Subscribe);

@@ -257,7 +257,7 @@ pub(crate) const fn is_goodbye(code: Option<u16>) -> bool {
 /// Whoever is not welcome any more need not come back.
 pub(crate) const fn close_code(why: Why) -> u16 {
     match why {
-        Why::Revoked => POLICY,
+        Why::Revoked | Why::Expired => POLICY,
         _ => TRY_AGAIN,
     }
 }

@@ -88,9 +88,10 @@ impl Registrar {
         let refused = match self.told.take() {
             Some(Told::Token(Ok((grant, left)))) if grant.user == claimed => {
                 self.guesses.succeeded(address, claimed);
-                self.log_in(flow, claimed, grant.rights);
+                self.log_in(flow, claimed, grant.rights, grant.token);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.until = Some(now + left);
+                    self.logins_end.insert((now + left, flow));
                     visitor.grant = Some(grant);
                     visitor.vouched = true;
                 }
@@ -169,6 +170,25 @@ impl Registrar {
                 md5: None,
             },
         })
+    }
+
+    /// Connections whose token has run out without a newer one. Those that are left open, for a call's
+    /// sake, are to be looked at again.
+    pub fn run_out(&mut self, now: Time) -> Vec<Flow> {
+        let mut over = Vec::new();
+        while let Some((_, flow)) = self.logins_end.first().filter(|(end, _)| *end <= now) {
+            let flow = *flow;
+            self.logins_end.pop_first();
+            let until = self.flows.get(&flow).and_then(|visitor| visitor.until);
+            if until.is_some_and(|until| until <= now) {
+                over.push(flow);
+            }
+        }
+        over
+    }
+
+    pub fn look_again(&mut self, at: Time, flow: Flow) {
+        self.logins_end.insert((at, flow));
     }
 
     /// Nothing that is registered here outlives the token.

@@ -10,7 +10,7 @@ use clinicall_sip::{
 
 use super::{Registrar, bearer::bearer};
 use crate::{
-    auth::{Refused, Rights},
+    auth::{Refused, Rights, TokenId},
     log::Throttle,
     signal::{
         Answer, News,
@@ -85,7 +85,7 @@ impl Registrar {
         {
             Verdict::Granted => {
                 self.guesses.succeeded(address, claimed);
-                self.log_in(flow, claimed, Rights::USER);
+                self.log_in(flow, claimed, Rights::USER, None);
                 if let Some(visitor) = self.flows.get_mut(&flow) {
                     visitor.vouched = vouched;
                     visitor.until = None;
@@ -104,15 +104,24 @@ impl Registrar {
     }
 
     /// The connection is this user's from now on, with what the login allows.
-    pub(super) fn log_in(&mut self, flow: Flow, claimed: &str, rights: Rights) {
+    pub(super) fn log_in(
+        &mut self,
+        flow: Flow,
+        claimed: &str,
+        rights: Rights,
+        token: Option<TokenId>,
+    ) {
         let Some(visitor) = self.flows.get_mut(&flow) else {
             return;
         };
-        if visitor.user.is_none() {
-            let user = claimed.to_owned();
-            visitor.user = Some(user.clone());
-            self.news.push_back(News::LoggedIn { flow, user, rights });
-        }
+        let user = claimed.to_owned();
+        visitor.user = Some(user.clone());
+        self.news.push_back(News::LoggedIn {
+            flow,
+            user,
+            rights,
+            token,
+        });
         tracing::debug!(flow = flow.0, user = claimed, "logged in");
     }
 
