@@ -125,8 +125,31 @@ pub fn sdp(bytes: &[u8]) {
                 ..edit::OpusParameters::default()
             },
         );
+        edit::cap_packet_time(section, 40);
+        edit::prefer_red(section);
+        edit::set_chromium_bitrates(
+            section,
+            &edit::ChromiumBitrates {
+                start: Some(40),
+                ..edit::ChromiumBitrates::default()
+            },
+        );
+        edit::limit_picture(
+            section,
+            &edit::PictureLimits {
+                max_fs: Some(300),
+                max_fr: None,
+            },
+        );
+        edit::keep_layers(section, &["l", "0"]);
         section.set_direction(section.direction().reversed());
     }
+    let mut alone = sdp.clone();
+    for section in &mut alone.media {
+        edit::remove_simulcast(section);
+        edit::remove_red(section);
+    }
+    assert!(alone.to_string().len() <= sdp.to_string().len());
     let edited = sdp.to_string();
     // an edit may add lines, so only the limits can make it unreadable
     assert!(Sdp::parse(&edited).is_ok() || edited.lines().count() > 1_000 || edited.len() > 60_000);

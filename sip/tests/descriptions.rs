@@ -5,7 +5,7 @@
 
 use clinicall_sip::sdp::{Direction, RtpMap, Sdp, edit};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 11] = [
     "chromium-offer",
     "chromium-answer",
     "chromium-slots",
@@ -14,6 +14,9 @@ const FILES: [&str; 8] = [
     "firefox-slots",
     "freeswitch-answer",
     "phone-offer",
+    "jssip-offer",
+    "kamailio-jssip-offer",
+    "sipjs-offer",
 ];
 
 const TRANSPORT_CC: &str =

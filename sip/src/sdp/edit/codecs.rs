@@ -6,8 +6,9 @@ use crate::{
 };
 
 /// Keeps the codecs that `wanted` says yes to (it sees the codec and its fmtp parameters, empty
-/// when there are none) and the retransmissions (RFC 4588) of those kept. All others leave the
-/// `m=` line and take their `rtpmap`, `fmtp` and `rtcp-fb` with them.
+/// when there are none) and the retransmissions (RFC 4588) of those kept; RED (RFC 2198) goes with the
+/// codec it carries. All others leave the `m=` line and take their `rtpmap`, `fmtp` and `rtcp-fb`
+/// with them.
 ///
 /// Tells how many are left, retransmissions included. When nothing would be left, or the section
 /// is not RTP, nothing is changed: an `m=` line without formats is no line.
@@ -24,6 +25,17 @@ pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool
         })
         .map(|map| map.payload_type)
         .collect();
+    let red = payload_types(&maps, &|map| map.is("red"));
+    let spoken: Vec<u8> = payload_types(&maps, &|map| kept.contains(&map.payload_type))
+        .into_iter()
+        .filter(|spoken| !red.contains(spoken))
+        .collect();
+    kept.retain(|kept| {
+        // `111/111`: the payload types inside; without that (in video) anything may be
+        let inside = section.fmtp(*kept).filter(|_| red.contains(kept));
+        let mut inside = inside.unwrap_or("").split('/').map(str::trim_ascii);
+        inside.all(|word| number(word).is_none_or(|carried| spoken.contains(&carried)))
+    });
     if kept.is_empty() {
         return 0;
     }
@@ -55,6 +67,14 @@ pub fn keep_codecs(section: &mut Section, wanted: &dyn Fn(&RtpMap, &str) -> bool
         })
     });
     kept.len()
+}
+
+/// The payload types of those codecs, each once however often the `m=` line lists it.
+pub(super) fn payload_types(maps: &[RtpMap], wanted: &dyn Fn(&RtpMap) -> bool) -> Vec<u8> {
+    let mut seen = [false; 256];
+    let is_new = |map: &&RtpMap| !std::mem::replace(&mut seen[usize::from(map.payload_type)], true);
+    let maps = maps.iter().filter(is_new).filter(|map| wanted(map));
+    maps.map(|map| map.payload_type).collect()
 }
 
 /// Moves the codecs of these encodings to the front of the `m=` line, in this order: the first

@@ -1,5 +1,6 @@
 //! How Opus is asked to speak (RFC 7587 section 6.1, RFC 8866 section 6.4).
 
+use super::{cap_packet_time, codecs::payload_types, set_packet_time};
 use crate::sdp::Section;
 
 /// What to ask of the side that sends Opus. `None` leaves what is written.
@@ -25,12 +26,7 @@ pub struct OpusParameters {
 /// old place when it was there, and `ptime` and `maxptime` as attributes. Does nothing to a section
 /// without Opus.
 pub fn set_opus_parameters(section: &mut Section, parameters: &OpusParameters) {
-    let maps = section.rtpmaps();
-    let opus: Vec<u8> = maps
-        .iter()
-        .filter(|map| map.is("opus"))
-        .map(|map| map.payload_type)
-        .collect();
+    let opus = payload_types(&section.rtpmaps(), &|map| map.is("opus"));
     if opus.is_empty() {
         return;
     }
@@ -49,13 +45,11 @@ pub fn set_opus_parameters(section: &mut Section, parameters: &OpusParameters) {
             }
         }
     }
-    for (name, value) in [
-        ("ptime", parameters.ptime),
-        ("maxptime", parameters.maxptime),
-    ] {
-        if let Some(value) = value {
-            section.set_attribute(name, &value.to_string());
-        }
+    if let Some(millis) = parameters.ptime {
+        set_packet_time(section, millis);
+    }
+    if let Some(millis) = parameters.maxptime {
+        cap_packet_time(section, millis);
     }
 }
 
