@@ -29,7 +29,7 @@ use crate::{
     api::{Call, Media, News},
     options::Options,
     phone::{
-        CallId, Direction, Event, Input, Muted, Output, Peer as Other, PeerCommand, PeerNews,
+        self, CallId, Direction, Event, Input, Muted, Output, Peer as Other, PeerCommand, PeerNews,
         Phone, State, Wants,
     },
     reason::{Cause, Error},
