@@ -14,7 +14,7 @@ cargo xtask COMMAND
                         (`visit`: the browser and peer stories)
   pkg                   build the npm package's code into pkg/dist
   bench NAME [--json]   measure: comet, lowband, media, setup or size; with --json the last line is one object
-                        (lowband: --cell 64,5,300 for some links, --full for all)
+                        (lowband: --cell 64,5,300 for some links, --brief for six, --full for all)
   page                  build the demo page into www/dist";
 
 fn main() -> ExitCode {

@@ -5,14 +5,15 @@
 //! packet handed to it; what is heard is recorded in the page and laid beside what was said. Ours knows the profile of the patient's
 //! link at the patient's side alone; JsSIP knows nothing of links. Below 64 kbit/s both speak without a camera.
 //!
-//! `--cell 64,5,300` measures that one, `--cell 64,burst,300` with bursts of loss, `--full` all of them; without either it
-//! is the choice of [`cells::chosen`], half an hour. Each figure is of one visit of [`WATCH`] seconds. A visit that does not come about says
+//! `--cell 64,5,300` measures that one, `--cell 64,burst,300` with bursts of loss, `--full` all of them, `--brief` six, `--load` the first load
+//! of a page and no visit; without any it is the choice of [`cells::chosen`], half an hour. Each figure is of one visit of [`WATCH`] seconds. A visit that does not come about says
 //! why and counts as the limits of each figure.
 //!
 //! The relay is the development build: it has a few dozen packets a second to forward.
 
 mod cells;
 mod figures;
+mod load;
 
 use std::time::{Duration, Instant};
 
@@ -46,20 +47,26 @@ pub fn rows(words: &[&str]) -> Result<Vec<Row>> {
     let cells = match words {
         [] => cells::chosen(),
         ["--full"] => cells::all(),
+        ["--brief"] => cells::brief(),
+        ["--load"] => Vec::new(),
         ["--cell", wanted @ ..] if !wanted.is_empty() => wanted
             .iter()
             .map(|cell| cell.parse())
             .collect::<Result<_>>()?,
         _ => bail!(
-            "`bench lowband` knows --full and --cell KBPS,LOSS,RTT... (LOSS in %, or `burst`)"
+            "`bench lowband` knows --full, --brief, --load and --cell KBPS,LOSS,RTT... (LOSS in %, or `burst`)"
         ),
     };
     setup::stories()?;
+    if words == ["--load"] {
+        return load::rows();
+    }
     let judge = Judge::come()?;
     let mut village = None;
     let mut rows = Vec::new();
     if !matches!(words, ["--cell", ..]) {
         rows.extend(own_error()?);
+        rows.extend(load::rows()?);
         rows.extend(no_link(&mut village, &judge));
     }
     let (begun, count) = (Instant::now(), cells.len());

@@ -103,6 +103,18 @@ pub fn chosen() -> Vec<Cell> {
     cells
 }
 
+/// Ten minutes: one of each kind.
+pub fn brief() -> Vec<Cell> {
+    vec![
+        Cell::new(16, Random(0.0), 600),
+        Cell::new(24, Random(20.0), 300),
+        Cell::new(64, Random(5.0), 300),
+        Cell::new(64, Bursts, 300),
+        Cell::new(150, Random(0.0), 300),
+        Cell::between(Chromium, Firefox, 64, Random(5.0)),
+    ]
+}
+
 /// Every rate, loss and round trip, all in Chromium: about an hour and a half.
 pub fn all() -> Vec<Cell> {
     let losses = [Random(0.0), Random(5.0), Random(20.0), Bursts];
