@@ -46,7 +46,7 @@ fn a_collapsing_link_first_costs_the_picture_and_then_some_speech() {
             "smaller picture: the link carries 20 kbit/s of video, speech gets 32",
             "video paused: the link carries 20 kbit/s of video, speech gets 32",
             "less speech data: the link carries 20 kbit/s of video, speech gets 24",
-            "less speech data: the link carries 20 kbit/s of video, speech gets 15",
+            "less speech data: the link carries 20 kbit/s of video, speech gets 13",
         ]
     );
     assert_eq!(quality.plan().picture, Picture::Paused);
@@ -171,7 +171,7 @@ fn whoever_has_no_camera_goes_down_in_speech_at_once() {
         live(&mut quality, crowded, 4),
         [
             "less speech data: packets wait 1100 ms for the link, speech gets 24",
-            "less speech data: packets wait 1100 ms for the link, speech gets 15"
+            "less speech data: packets wait 1100 ms for the link, speech gets 13"
         ]
     );
     assert_eq!(
