@@ -158,12 +158,16 @@ impl Focus {
         let Some(room) = self.rooms.get(&key) else {
             return;
         };
-        for seat in &room.seats {
-            let takes = |other| self.legs.get(other).and_then(|leg| leg.takes);
-            let others = room
-                .others(seat.leg)
-                .map(|other| takes(other).unwrap_or_default());
-            let most = others.reduce(most).unwrap_or_default();
+        let takes = |call| self.legs.get(call).and_then(|leg| leg.takes);
+        let takes = room.seats.iter().map(|seat| takes(seat.leg));
+        let takes: Vec<Limits> = takes.map(Option::unwrap_or_default).collect();
+        let audio = Most::of(takes.iter().map(|limits| limits.audio));
+        let video = Most::of(takes.iter().map(|limits| limits.video));
+        for (seat, own) in room.seats.iter().zip(takes) {
+            let most = Limits {
+                audio: audio.without(own.audio),
+                video: video.without(own.video),
+            };
             let Some(leg) = self.legs.get_mut(seat.leg) else {
                 continue;
             };
@@ -218,10 +222,20 @@ fn written(limits: Limits) -> String {
     parts.collect::<Vec<_>>().join(";")
 }
 
-fn most(one: Limits, other: Limits) -> Limits {
-    let most = |one: Option<u64>, other: Option<u64>| Some(one?.max(other?));
-    Limits {
-        audio: most(one.audio, other.audio),
-        video: most(one.video, other.video),
+/// The largest of several limits and the one below it; `None` is larger than all.
+struct Most([Option<u64>; 2]);
+
+impl Most {
+    fn of(limits: impl Iterator<Item = Option<u64>>) -> Self {
+        let mut limits: Vec<Option<u64>> = limits.collect();
+        limits.sort_unstable_by_key(|limit| std::cmp::Reverse(limit.unwrap_or(u64::MAX)));
+        let at = |at: usize| limits.get(at).copied().flatten();
+        Self([at(0), at(1)])
+    }
+
+    /// The largest among the others of one whose own it is; alone, there is no limit.
+    fn without(&self, own: Option<u64>) -> Option<u64> {
+        let [largest, next] = self.0;
+        if own == largest { next } else { largest }
     }
 }

@@ -15,6 +15,9 @@ pub struct ChromiumBitrates {
 
 /// Asks a Chromium that gets this description for these bounds of what it sends: `x-google-*-bitrate`
 /// of every video codec, of which it reads those of the one it chooses. Others ignore them.
+///
+/// Seen in Chromium 156 on loopback: with 40 its first target is 30 instead of 231, but it is at 500 in a
+/// second; with a maximum of 64 as well it stays at 30 to 50.
 pub fn set_chromium_bitrates(section: &mut Section, bitrates: &ChromiumBitrates) {
     if section.kind() != "video" {
         return;

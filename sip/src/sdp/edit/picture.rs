@@ -13,7 +13,8 @@ pub struct PictureLimits {
 }
 
 /// Asks for no larger and no faster pictures: `max-fs` and `max-fr` of VP8 (RFC 7741 section 6.1) and
-/// VP9 (RFC 9628 section 7). Firefox keeps to them; Chromium is told by `setParameters`.
+/// VP9 (RFC 9628 section 7). Firefox ESR 153 keeps to them (29 frames a second become 10, or 5, as said);
+/// Chromium is told by `setParameters`.
 pub fn limit_picture(section: &mut Section, limits: &PictureLimits) {
     let can_say = |map: &RtpMap| map.is("VP8") || map.is("VP9");
     for payload_type in payload_types(&section.rtpmaps(), &can_say) {
