@@ -3,7 +3,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use super::{
     phone::{PATIENCE, Phone, Socket, open, relay, relay_with},
@@ -170,5 +170,28 @@ async fn tls_and_ice_tcp_share_the_port_and_plain_http_is_told_so() {
         "{}",
         String::from_utf8_lossy(&answer)
     );
+
+    // a phone's socket, to its end
+    let tcp = TcpStream::connect(server.http()).await.unwrap();
+    let tls = connector
+        .connect("localhost".try_into().unwrap(), tcp)
+        .await
+        .unwrap();
+    let mut request = "wss://localhost/sip".into_client_request().unwrap();
+    let sip = "sip".parse().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", sip);
+    let (mut socket, _) = tokio_tungstenite::client_async(request, tls).await.unwrap();
+    let options = "OPTIONS sip:localhost SIP/2.0\r\nVia: SIP/2.0/WSS page.invalid;branch=z9hG4bK1\r\n\
+                   Max-Forwards: 70\r\nFrom: <sip:2@localhost>;tag=f\r\nTo: <sip:localhost>\r\n\
+                   Call-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    socket.send(Message::text(options)).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap();
+    assert!(
+        answer.to_text().unwrap().starts_with("SIP/2.0 "),
+        "{answer}"
+    );
+    socket.close(None).await.unwrap();
+    let end = socket.next().await.unwrap().unwrap();
+    assert!(end.is_close(), "{end}");
     server.stop().await;
 }

@@ -1,6 +1,9 @@
 //! What goes over the WebSockets byte by byte: rule breakers, goodbyes, compression.
 
-use clinicall_relay::ws::deflate::{Deflate, Inflate, negotiate};
+use clinicall_relay::{
+    server::Server,
+    ws::deflate::{Deflate, Inflate, negotiate},
+};
 
 use super::{
     line::{Line, WAYS, masked},
@@ -139,5 +142,59 @@ async fn a_bomb_is_refused_before_it_is_unpacked() {
         line.say(&masked(0xc1, payload)).await;
         assert_eq!(line.close_code().await, code, "{what}");
     }
+    server.stop().await;
+}
+
+/// A listener of `web_news`.
+async fn listener(server: &Server) -> Line {
+    let mut line = Line::opened(server, WAYS[1]).await;
+    line.text(r#"{"do":"hello","page":""}"#).await;
+    line.text(r#"{"do":"listen","id":1,"pipes":{"web_news":null}}"#)
+        .await;
+    assert!(line.hears(r#""re":1"#).await);
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_never_reads_loses_its_place_and_holds_up_nobody() {
+    let server = relay_with(|config| {
+        config.comet.guests = true;
+        config.comet.queue = 50;
+        config.comet.publishes_per_second = 1_000_000;
+        config.limits.messages_per_second = 1_000_000;
+    })
+    .await;
+    let asleep = listener(&server).await;
+    let mut awake = listener(&server).await;
+    let mut clinic = Line::opened(&server, WAYS[1]).await;
+    clinic.text(r#"{"do":"hello","page":""}"#).await;
+    let pages = "x".repeat(30_000);
+    let mut number = 2;
+    loop {
+        clinic
+            .text(&format!(
+                r#"{{"do":"publish","id":{number},"pipe":"web_news","event":"n","data":"{number} {pages}"}}"#
+            ))
+            .await;
+        let of_this = format!("\"re\":{number},");
+        let answer = loop {
+            let (_, answer) = clinic.frame().await.unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            if answer.contains(&of_this) {
+                break answer;
+            }
+        };
+        assert!(
+            awake.hears(&format!("\"{number} x")).await,
+            "each comes at once"
+        );
+        if answer.contains(r#""listeners":1"#) {
+            break;
+        }
+        assert!(answer.contains(r#""listeners":2"#), "{answer}");
+        number += 1;
+        assert!(number < 10_000, "300 MB wait for a reader that reads none");
+    }
+    drop(asleep);
     server.stop().await;
 }
