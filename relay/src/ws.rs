@@ -6,7 +6,7 @@
 //! The codec is ours, of all things, for two reasons that no crate had both answers to in November 2026.
 //! `tungstenite` (which axum uses) has no permessage-deflate, without which a call's signalling does not
 //! fit through a slow link; and an idle listener held twelve kilobytes in it, where there is nothing to
-//! hold: BENCHMARKS.md has the figures, and what `yawc`, `soketto` and others would have cost.
+//! hold: BENCHMARKS.md has the figures, and what the others would have cost.
 
 pub mod deflate;
 pub mod frame;
