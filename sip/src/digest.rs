@@ -113,7 +113,8 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
         let value = value.trim_ascii();
         let bare = match quoted_len(value) {
             Some(length) if length == value.len() => &value[1..length - 1],
-            None if !value.contains('"') => value,
+            // a backslash means something within quotes alone, and we print with quotes
+            None if !value.contains(['"', '\\']) => value,
             // two strings, or half a one
             _ => return None,
         };
