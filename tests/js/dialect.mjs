@@ -1,5 +1,4 @@
-// A small client of CppComet's socket dialect, written from what goes over its wire; the original
-// is in no package registry.
+// A small client of CppComet's socket dialect, frame by frame, written from what goes over its wire.
 
 import WebSocket from "ws";
 
@@ -10,7 +9,7 @@ export class Page {
     const place = `${path}sesion=${key}&myid=${user}&devid=${tenant}&v=${v}&uuid=${uuid}&api=js`;
     this.socket = new WebSocket(`ws://${relay}${place}`, { origin });
     this.socket.on("message", (text) => this.heard(JSON.parse(text)));
-    this.closed = new Promise((done) => this.socket.on("close", done));
+    this.closed = new Promise((done) => this.socket.on("close", (code) => done(code)));
     this.open = new Promise((done, failed) => {
       this.socket.on("open", done);
       this.socket.on("error", failed);

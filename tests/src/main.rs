@@ -12,6 +12,9 @@ cargo xtask COMMAND
   demo                  build everything, start the relay with two demo users, print the address
   test [FILTER]         run everything, or the stories and tests whose names contain FILTER
                         (`visit`: the browser and peer stories)
+  test dialect [--original FILE]
+                        the stories of CppComet's dialect, with its own CometServerApi.js 4.08 if
+                        you have it, else with a library of ours
   pkg                   build the npm package's code into pkg/dist
   bench NAME [--json]   measure: comet, lowband, media, setup or size; with --json the last line is one object
                         (lowband: --cell 64,5,300 for some links, --brief for six, --full for all)
@@ -35,6 +38,8 @@ fn run() -> Result<()> {
         ["setup"] => setup::everything(),
         ["demo"] => demo::run(),
         ["test"] => suite::run_all(None),
+        ["test", "dialect"] => suite::dialect(None),
+        ["test", "dialect", "--original", file] => suite::dialect(Some(file)),
         ["test", filter] => suite::run_all(Some(filter)),
         ["bench", name, ref words @ ..] => bench::run(name, words),
         ["pkg"] => pkg::make().map(drop),

@@ -4,12 +4,14 @@
 //! Every file but this one is pure. Better than the original, on purpose: pings keep the socket and
 //! end a dead one, frames may be in pieces, a wrong command is answered and not hung up on, messages
 //! that waited come once, histories and lists of private pipes are not for everybody, what a
-//! page knows already is the only key it is told.
+//! page knows already is the only key it is told. Right for CppComet's JavaScript library 4.08 where
+//! that is not what one would write ([`spelling`], and no close frame to a page that is to come back).
 
 mod address;
 mod call;
 mod dialect;
 mod print;
+mod spelling;
 mod token;
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
@@ -21,10 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use clinicall_comet::{MAX_FRAME, PRIVATE, hub::Out, wire::Request};
-use tokio::{
-    sync::broadcast,
-    time::{sleep, sleep_until},
-};
+use tokio::{sync::broadcast, time::sleep_until};
 
 pub use self::{
     address::{Knock, Refusal},
@@ -33,12 +32,13 @@ pub use self::{
 };
 use super::{
     NewSession, Session, Visitor,
-    transport::{Entry, close_code, is_goodbye, visitor},
+    transport::{Entry, is_goodbye, visitor},
 };
 use crate::{
     auth::{Grant, Refused, Right, Shown, TokenId},
     backend::{Backend, Invitation},
     clock::{unix_ms, unix_seconds},
+    config::Config,
     http::{App, Peer, client, is_trusted_origin, peers::Place as Seat},
     store,
     ws::{Bucket, Frame, Handshake, Heard, MISSED_PINGS, NoWebSocket, PING_EVERY, Socket, Terms},
@@ -200,6 +200,55 @@ async fn grant(app: &App, knock: &Knock, user: &str, address: IpAddr) -> Result<
     })
 }
 
+/// Hears a page out, however fast it speaks. The library does not look at refusals, so what is too
+/// fast for the hub waits here, and the page in its turn.
+struct Ear<'a> {
+    socket: &'a Socket,
+    frames: Bucket,
+    publications: Bucket,
+    /// Heard, and to be dealt with at that time.
+    held: Option<(Instant, Heard)>,
+}
+
+impl<'a> Ear<'a> {
+    fn new(config: &Config, socket: &'a Socket, now: Instant) -> Self {
+        let mut publications = Bucket::new(config.comet.publishes_per_second, now);
+        // one fewer than the hub takes, whose clock is another
+        publications.take(now);
+        Self {
+            socket,
+            frames: Bucket::new(config.limits.messages_per_second, now),
+            publications,
+            held: None,
+        }
+    }
+
+    /// Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Heard {
+        if self.held.is_none() {
+            let heard = self.socket.next().await;
+            let now = Instant::now();
+            let mut wait = self.frames.take(now);
+            if is_publication(&heard) {
+                wait = wait.max(self.publications.take(now));
+            }
+            self.held = Some((now + wait, heard));
+        }
+        if let Some((at, _)) = &self.held {
+            sleep_until((*at).into()).await;
+        }
+        self.held.take().map_or(Heard::Lost, |(_, heard)| heard)
+    }
+}
+
+fn is_publication(heard: &Heard) -> bool {
+    match heard {
+        Heard::Text(text) => text.starts_with("web_pipe2"),
+        Heard::Binary(bytes) => bytes.starts_with(b"web_pipe2"),
+        _ => false,
+    }
+}
+
 /// A socket that is let in.
 struct Talk {
     app: App,
@@ -219,7 +268,7 @@ impl Talk {
         socket: &Socket,
         mut bell: broadcast::Receiver<Arc<Invitation>>,
     ) -> bool {
-        let mut bucket = Bucket::new(self.app.config.limits.messages_per_second, Instant::now());
+        let mut ear = Ear::new(&self.app.config, socket, Instant::now());
         let mut silence = 0;
         let mut ping = tokio::time::Instant::now() + PING_EVERY;
         if !say(socket, self.rung_before()).await {
@@ -229,10 +278,9 @@ impl Talk {
             let mut frames = Vec::new();
             tokio::select! {
                 out = self.session.next() => match out {
-                    Some(Out::Closed(why)) => {
-                        socket.close(close_code(why), why.as_str()).await;
-                        return false;
-                    }
+                    // No farewell: the library comes back only from a connection that broke, and
+                    // it should, be it to learn that its login is no good any more.
+                    Some(Out::Closed(_)) => return false,
                     Some(out) => {
                         frames = self.dialect.tell(&out, unix_ms());
                         if !say(socket, frames).await {
@@ -243,12 +291,8 @@ impl Talk {
                     }
                     None => return false,
                 },
-                heard = socket.next() => {
+                heard = ear.next() => {
                     silence = 0;
-                    let wait = bucket.take(Instant::now());
-                    if !wait.is_zero() {
-                        sleep(wait).await;
-                    }
                     match heard {
                         Heard::Text(text) => frames = self.hear(&text).await,
                         Heard::Binary(bytes) => {

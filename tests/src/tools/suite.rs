@@ -1,6 +1,10 @@
 //! `cargo xtask test`: everything, in the order in which faults are cheapest to find.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 
@@ -16,6 +20,10 @@ const NATIVE: [&str; 5] = [
     "clinicall-www",
 ];
 const STORIES: &str = "clinicall-tests";
+
+/// The environment variable that names CppComet's own CometServerApi.js, for the stories of its
+/// dialect; without it they are told with a library of our own.
+pub const ORIGINAL: &str = "CLINICALL_COMETSERVERAPI";
 
 /// Without a filter everything; with one, the stories of `tests/tests/FILTER` if there are such,
 /// else all native tests and stories whose names contain it.
@@ -47,6 +55,21 @@ pub fn run_all(filter: Option<&str>) -> Result<()> {
         begun.elapsed().as_secs()
     ));
     Ok(())
+}
+
+/// The stories of CppComet's dialect, with its original library if there is one.
+pub fn dialect(original: Option<&str>) -> Result<()> {
+    setup::everything()?;
+    let original = original.map(fs::canonicalize).transpose();
+    let original = original.context("cannot find the original")?;
+    let mut more = Vec::new();
+    if let Some(file) = &original {
+        say(format_args!("with {}", file.display()));
+        more.push((ORIGINAL, file.as_path()));
+    }
+    step("the stories", || {
+        stories_with(&["--test", "backend"], Some("cppcomet"), &more)
+    })
 }
 
 /// True for the name of a file (or folder) of stories.
@@ -99,12 +122,17 @@ fn native(filter: Option<&str>) -> Result<()> {
 }
 
 fn stories(which: &[&str], filter: Option<&str>) -> Result<()> {
+    stories_with(which, filter, &[])
+}
+
+fn stories_with(which: &[&str], filter: Option<&str>, more: &[(&str, &Path)]) -> Result<()> {
     pkg::make()?;
     let relay = relay()?;
     run(cargo()
         .args(["test", "--package", STORIES])
         .args(which)
         .args(filter)
+        .envs(more.iter().copied())
         .env(crate::clinic::BINARY, relay)
         // What fails is in a browser; our own stack says nothing about it.
         .env("RUST_LIB_BACKTRACE", "0"))

@@ -1,5 +1,8 @@
-//! Pages that speak CppComet's dialect, and the site behind them: `tests/js/cppcomet.mjs` plays
-//! both.
+//! Pages that speak CppComet's dialect, and the site behind them: frame by frame
+//! (`tests/js/cppcomet.mjs` plays both), and through the library that such pages have.
+
+mod cable;
+mod library;
 
 use anyhow::Result;
 use clinicall_tests::repo::{self, command, run_quietly};

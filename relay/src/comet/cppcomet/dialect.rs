@@ -44,9 +44,7 @@ enum Pending {
         marker: String,
     },
     Status,
-    Log {
-        marker: String,
-    },
+    Log,
     /// Nobody waits for it.
     Silent,
 }
@@ -109,10 +107,8 @@ impl Dialect {
                 self.ask(Pending::Status, |id| Request::Seen { id, users })
             }
             "pipe_log" => {
-                let (pipe, marker) = (line().to_owned(), short(line()));
-                let pending = Pending::Log { marker };
-                let limit = 99;
-                self.ask(pending, |id| Request::History { id, pipe, limit })
+                let (pipe, limit) = (line().to_owned(), 99);
+                self.ask(Pending::Log, |id| Request::History { id, pipe, limit })
             }
             // what the client tells about itself, and two that never did anything
             "statistics" | "CometQL_call" | "cgi_call" => Vec::new(),
@@ -219,13 +215,10 @@ impl Dialect {
                     .collect()
             }
             Answer::History { id, messages } => match self.pending.remove(id) {
-                Some(Pending::Log { marker }) => {
-                    let origin = Origin::History(&marker);
-                    messages
-                        .iter()
-                        .map(|message| print::message(message, origin))
-                        .collect()
-                }
+                Some(Pending::Log) => messages
+                    .iter()
+                    .map(|message| print::message(message, Origin::History))
+                    .collect(),
                 _ => Vec::new(),
             },
             // a pipe that is for others is left out silently

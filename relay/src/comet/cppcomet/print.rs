@@ -6,16 +6,17 @@ use clinicall_comet::{
     wire::Seen,
 };
 
-use super::address::Refusal;
+use super::{address::Refusal, spelling};
 
 /// Where a message comes from, as the page may want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin<'a> {
+pub enum Origin {
     Live,
     /// It waited for the user.
     Queue,
-    /// The page asked for the pipe's history, under this marker.
-    History(&'a str),
+    /// The page asked for the pipe's history. Under which marker is not told: the library's
+    /// `get_pipe_log` lets nothing through that bears one.
+    History,
 }
 
 /// A JSON object being written.
@@ -49,19 +50,13 @@ impl Object {
 
     fn end(mut self) -> String {
         self.0.push('}');
-        self.0
+        spelling::shielded(self.0)
     }
 }
 
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     write_string(&mut out, text);
-    out
-}
-
-fn body(body: &Body) -> String {
-    let mut out = String::with_capacity(body.bytes().len() + 2);
-    body.write(&mut out);
     out
 }
 
@@ -144,7 +139,7 @@ fn data(message: &Message) -> String {
         .then(|| members(message.body.as_str()).ok())
         .flatten();
     let Some(told) = told else {
-        return body(&message.body);
+        return spelling::data(&message.body);
     };
     let text = |name: &str| {
         let value = told.iter().find(|(key, _)| key == name);
@@ -157,7 +152,7 @@ fn data(message: &Message) -> String {
 }
 
 #[must_use]
-pub fn message(message: &Message, origin: Origin<'_>) -> String {
+pub fn message(message: &Message, origin: Origin) -> String {
     let private = &*message.pipe == PRIVATE;
     let kind = Kind::of(&message.pipe);
     let mut object = Object::new()
@@ -166,8 +161,8 @@ pub fn message(message: &Message, origin: Origin<'_>) -> String {
     if origin != Origin::Live {
         object = object.raw("fromQueue", "true");
     }
-    if let Origin::History(marker) = origin {
-        object = object.raw("history", "true").marker(marker);
+    if origin == Origin::History {
+        object = object.raw("history", "true");
     }
     // a private message tells its time when it waited, a user's coming and going never
     if (!private || origin != Origin::Live) && kind != Kind::UserStatus {
@@ -197,7 +192,7 @@ pub fn private(event: &str, data: &str, waited_since: Option<u64>) -> String {
 #[must_use]
 pub fn published(pipe: &str, sent: &Body, listeners: usize) -> String {
     let data = Object::new()
-        .raw("message", &body(sent))
+        .raw("message", &spelling::value(sent))
         .raw("number_messages", &listeners.to_string())
         .end();
     Object::new()
@@ -323,8 +318,8 @@ mod tests {
             r#"{"data":[],"event":"said","message_send_time":1795000000,"pipe":"web_room","user_id":2}"#
         );
         assert_eq!(
-            message(&said("web_room", "[]"), Origin::History("m1")),
-            r#"{"data":[],"event":"said","fromQueue":true,"history":true,"marker":"m1","message_send_time":1795000000,"pipe":"web_room","user_id":0}"#
+            message(&said("web_room", "[]"), Origin::History),
+            r#"{"data":[],"event":"said","fromQueue":true,"history":true,"message_send_time":1795000000,"pipe":"web_room","user_id":0}"#
         );
         assert_eq!(
             message(&said("user_status_2", "online"), Origin::Live),
