@@ -36,6 +36,7 @@ Object.assign(stage, {
       sockets: [new JsSIP.WebSocketInterface(options.server)],
       uri: `sip:${options.user}@${new URL(options.server).hostname}`,
       password: options.password,
+      ...options.more,
     });
     agent.on("newRTCSession", ({ originator, session: newer }) => {
       meet(newer);
@@ -50,14 +51,15 @@ Object.assign(stage, {
   },
   ring(to, video = true) {
     stage.rings();
-    agent.call(to, { mediaConstraints: { ...media, video }, ...iceServers(stage.options) });
+    const { extraHeaders } = stage.options;
+    agent.call(to, { mediaConstraints: { ...media, video }, extraHeaders, ...iceServers(stage.options) });
   },
   answer(video = true) {
     stage.accepts();
     session.answer({ mediaConstraints: { ...media, video }, ...iceServers(stage.options) });
   },
-  decline: () => session.terminate({ status_code: 603 }),
-  hangup: () => session.terminate(),
+  decline: (how = { status_code: 603 }) => session.terminate(how),
+  hangup: (how) => session.terminate(how),
   state: () => session?.status ?? "none",
 });
 stage.tell("loaded");

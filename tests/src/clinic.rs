@@ -49,6 +49,8 @@ pub struct Plan<'a> {
     pub ring_timeout_seconds: u64,
     /// Further sections of the configuration.
     pub more: String,
+    /// With `--dev`: the relay tells who its users are.
+    pub dev: bool,
     /// How long calls wait for a lost socket or media path.
     pub grace_seconds: u64,
     /// Run inside this network.
@@ -69,6 +71,7 @@ impl<'a> Plan<'a> {
             udp: true,
             ring_timeout_seconds: 60,
             more: String::new(),
+            dev: false,
             grace_seconds: 10,
             net: None,
             address: None,
@@ -138,6 +141,7 @@ impl Clinic {
         fs::write(&config, plan.config())?;
         let mut command = repo::command(binary);
         command.args(["run", "--config"]).arg(&config);
+        command.args(plan.dev.then_some("--dev"));
         Self::start(&command, plan.net, Some(&folder), false)
     }
 

@@ -4,6 +4,7 @@
 //! (`clinicall_tests::story`), so they may run side by side.
 
 mod answering;
+mod attack_18;
 mod crossing;
 mod endings;
 mod jssip;
