@@ -204,7 +204,9 @@ fn messages_queued_before_a_kill_are_delivered_after_it() {
     }
     let place = Place::new("queue");
     // the last offset that was acknowledged, by patient, and of the pipe
-    let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
+    // (who was killed before any acknowledgement was seen may have messages all the same)
+    let patients = (0..4).map(|n| (format!("patient-{n}"), 0));
+    let mut acknowledged: BTreeMap<String, u64> = patients.collect();
     let mut published = 0;
     for round in 0..KILLS {
         let mut writer = Command::new(std::env::current_exe().unwrap())
@@ -269,5 +271,5 @@ fn messages_queued_before_a_kill_are_delivered_after_it() {
         let kept = last.saturating_sub(RING) + 1..=last;
         assert_eq!(offsets, kept.collect::<Vec<_>>(), "round {round}");
     }
-    assert_eq!(acknowledged.len(), 4);
+    assert!(acknowledged.values().all(|last| *last > 0));
 }
