@@ -163,6 +163,15 @@ impl Draft {
             asker: None,
         }
     }
+
+    /// The page that publishes it, when one does that has named itself: its user, its name, and its
+    /// number for this publication.
+    #[must_use]
+    pub fn asked_by(&self) -> Option<(Option<&str>, &str, u32)> {
+        let asker = self.asker.as_ref()?;
+        let (user, page) = asker.page.as_ref()?;
+        Some((user.as_deref(), page, asker.id))
+    }
 }
 
 /// The page that publishes.

@@ -29,6 +29,8 @@ pub struct Parts {
     pub comet: comet::Handle,
     pub bell: comet::cppcomet::Bell,
     pub signal: signal::Handle,
+    /// Invitations there may be, in all rooms together.
+    pub invitations: u64,
 }
 
 impl Backend {

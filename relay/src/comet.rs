@@ -6,6 +6,7 @@
 //!
 //! Every transport goes through [`Handle::open`]: our own wire, CppComet's, event streams.
 
+mod along;
 pub mod cppcomet;
 pub mod flows;
 mod keep;
@@ -18,6 +19,7 @@ pub mod transport;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
+pub use along::Along;
 pub use clinicall_comet::{
     Body, Message, MessageId, Position,
     hub::{Out, Visitor},
@@ -250,28 +252,39 @@ impl Handle {
 
     /// Sends to all of the user's connections; kept on disk before this returns, until one of them
     /// has it.
-    pub async fn send(&self, user: &str, event: &str, body: Body) -> Result<Sent, CometError> {
+    ///
+    /// `along`: something to keep in the same change, once the message's id is known.
+    pub async fn send(
+        &self,
+        user: &str,
+        event: &str,
+        body: Body,
+        along: Option<Along<MessageId>>,
+    ) -> Result<Sent, CometError> {
         if !config::is_user_id(user) {
             let why = "is 1 to 64 letters, digits, `.`, `-` and `_`";
             return Err(CometError::Invalid { field: "user", why });
         }
         check_event(event)?;
         let (user, event) = (user.to_owned(), event.to_owned());
-        self.ask(|done| Note::Send(user, event, body, done)).await
+        self.ask(|done| Note::Send(user, event, body, along, done))
+            .await
     }
 
     /// Publishes into any pipe, as the clinic's back end may. `from`: the user to name as sender.
+    /// `along`: something to keep in the same change, if the pipe keeps its messages, with the offset.
     pub async fn publish(
         &self,
         pipe: &str,
         event: &str,
         body: Body,
         from: Option<&str>,
+        along: Option<Along<u64>>,
     ) -> Result<Published, CometError> {
         check_pipe(pipe)?;
         check_event(event)?;
         let draft = Draft::new(pipe, event, body, from);
-        self.ask(|done| Note::Publish(draft, done)).await
+        self.ask(|done| Note::Publish(draft, along, done)).await
     }
 
     /// The last messages of a pipe, oldest first.
@@ -298,6 +311,12 @@ impl Handle {
     pub async fn drop_history(&self, pipe: &str) -> Result<(), CometError> {
         let pipe = pipe.to_owned();
         self.ask(|done| Note::SetHistory(pipe, None, done)).await
+    }
+
+    /// Forgets some messages of a pipe, by their offsets; how many there were.
+    pub async fn forget(&self, pipe: &str, offsets: &[u64]) -> Result<usize, CometError> {
+        let (pipe, offsets) = (pipe.to_owned(), offsets.to_vec());
+        self.ask(|done| Note::Forget(pipe, offsets, done)).await
     }
 
     /// Forgets a pipe's messages; its length stays.

@@ -147,6 +147,9 @@ section! {
         /// Failed logins a minute, from one address or for one user, over which logins are refused
         /// for the rest of the minute.
         pub failed_logins_per_minute: u32 = 20,
+        /// Users invited to rooms, in all rooms together: rows of CometQL's `conference`. A room takes
+        /// 1,000 of them. More are refused until some are deleted.
+        pub invitations: u64 = 100_000,
         /// The shortest registration taken (423 below it).
         pub min_expires_seconds: u64 = 30,
         /// The longest registration given.

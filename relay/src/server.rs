@@ -48,6 +48,8 @@ impl Server {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let tls = Tls::load(&config.http)?;
+        let sql = &config.cometql;
+        let sql_tls = Tls::read("cometql", sql.cert.as_deref(), sql.key.as_deref())?;
         let secure = tls.is_some();
         let tcp = TcpListener::bind(config.http.listen)
             .await
@@ -154,6 +156,7 @@ impl Server {
             comet: comet.clone(),
             bell: bell.clone(),
             signal: signal.clone(),
+            invitations: config.limits.invitations,
         });
 
         let limits = &config.limits;
@@ -179,7 +182,7 @@ impl Server {
             dev,
             app.backend.clone(),
             app.auth.clone(),
-            tls.as_ref(),
+            sql_tls.as_ref().or(tls.as_ref()),
             metrics.clone(),
             stop.clone(),
         )

@@ -24,6 +24,7 @@
 
 mod backup;
 mod changes;
+pub mod content;
 pub mod engine;
 mod file;
 pub mod keeper;

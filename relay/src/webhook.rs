@@ -76,8 +76,8 @@ pub fn start(
     if webhooks.is_empty() {
         return Ok(());
     }
-    let client = Client(Poster::new(None)?);
     for webhook in webhooks {
+        let client = Client(Poster::new(webhook.ca.as_deref())?);
         let hook = Hook {
             url: webhook.url.clone(),
             shown: client::shown(&webhook.url),
@@ -88,7 +88,7 @@ pub fn start(
                 give_up_ms: webhook.give_up_seconds.saturating_mul(1000),
                 ..Policy::default()
             },
-            client: client.clone(),
+            client,
             store: store.clone(),
             metrics: metrics.clone(),
         };

@@ -9,8 +9,10 @@ mod server {
     mod doors;
     mod events;
     mod guessing;
+    mod kept;
     mod line;
     mod phone;
+    mod private_ca;
     mod process;
     #[path = "../webhooks/receiver.rs"]
     #[allow(dead_code, reason = "the webhooks' own tests use the rest")]

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use super::{Backend, BackendError, check_name};
-use crate::comet::{Body, Listener, Message, Published, Queued, Sent};
+use crate::comet::{Along, Body, Listener, Message, MessageId, Published, Queued, Sent};
 
 impl Backend {
     /// A private message to all of the user's sockets; it waits when there is none. Durable when
-    /// this returns.
-    pub async fn send(&self, user: &str, event: &str, body: Body) -> Result<Sent, BackendError> {
+    /// this returns, and what is to be kept along with it too.
+    pub async fn send(
+        &self,
+        user: &str,
+        event: &str,
+        body: Body,
+        along: Option<Along<MessageId>>,
+    ) -> Result<Sent, BackendError> {
         check_name("user", user)?;
-        Ok(self.parts.comet.send(user, event, body).await?)
+        Ok(self.parts.comet.send(user, event, body, along).await?)
     }
 
     /// What waits for a user.
@@ -30,8 +36,10 @@ impl Backend {
         event: &str,
         body: Body,
         from: Option<&str>,
+        along: Option<Along<u64>>,
     ) -> Result<Published, BackendError> {
-        Ok(self.parts.comet.publish(pipe, event, body, from).await?)
+        let comet = &self.parts.comet;
+        Ok(comet.publish(pipe, event, body, from, along).await?)
     }
 
     /// The last messages of a pipe, oldest first.
@@ -41,6 +49,11 @@ impl Backend {
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, BackendError> {
         Ok(self.parts.comet.history(pipe, limit).await?)
+    }
+
+    /// Forgets some messages of a pipe, by their offsets; how many there were.
+    pub async fn forget(&self, pipe: &str, offsets: &[u64]) -> Result<usize, BackendError> {
+        Ok(self.parts.comet.forget(pipe, offsets).await?)
     }
 
     /// Forgets a pipe's messages; how many it keeps stays as it was.

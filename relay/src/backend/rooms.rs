@@ -35,11 +35,18 @@ impl Backend {
             invitation.at = unix_ms();
         }
         let row = invitation.clone();
+        let most = self.parts.invitations;
         let write = move |changes: &mut store::Changes<'_>| {
             let there = conference::of_room(changes, &row.room)?;
             let new = there.iter().all(|other| other.user != row.user);
             if new && there.len() >= MOST_IN_ROOM {
                 return Err(StoreError::Full(there.len()));
+            }
+            if new && conference::count(changes)? >= most {
+                return Err(StoreError::Refused(format!(
+                    "there are {most} invitations, as many as `limits.invitations` allows: close \
+                     rooms, or DELETE FROM conference what is over"
+                )));
             }
             conference::put(changes, &row)
         };

@@ -1,11 +1,11 @@
 //! What the hub finds in the store when it first touches a pipe or a user.
 
 use clinicall_comet::{
-    Body, Kind, Message, PRIVATE, Position,
+    Kind, Message, PRIVATE, Position,
     hub::{Archive, KeptPipe},
 };
 
-use crate::store::{Store, StoreError, messages, pipes};
+use crate::store::{Store, StoreError, content::body, messages, pipes};
 
 /// A `trust_` pipe keeps that many messages, unless the clinic set another length.
 pub(super) const TRUSTED: u64 = 100;
@@ -40,7 +40,7 @@ impl Shelf {
                             epoch,
                             offset: kept.offset,
                         };
-                        let body = body(kept.body);
+                        let body = body(kept.body, kept.text);
                         Message::new(name, position, &kept.event, body, kept.at)
                             .from_user(kept.from.as_deref())
                     })
@@ -84,13 +84,6 @@ pub(super) fn private(epoch: u64, kept: messages::Message) -> Message {
         epoch,
         offset: kept.offset,
     };
-    let body = body(kept.body);
+    let body = body(kept.body, kept.text);
     Message::new(PRIVATE, position, &kept.event, body, kept.at)
-}
-
-/// A body was checked before it was stored; JSON then is JSON now.
-pub(super) fn body(bytes: Vec<u8>) -> Body {
-    Body::guess(bytes)
-        .or_else(|_| Body::text(String::new()))
-        .expect("an empty text is a body")
 }

@@ -17,7 +17,9 @@ use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    CometError, Listener, NewSession, Presence, Published, Queued, Sent, Session, Settings, flows,
+    CometError, Listener, NewSession, Presence, Published, Queued, Sent, Session, Settings,
+    along::{Along, Own},
+    flows,
     keep::{self, TRUSTED},
     line::Line,
     logins::{Held, Logins},
@@ -26,7 +28,7 @@ use super::{
 use crate::{
     auth::{Auth, Grant, Refused, Revoked},
     metrics::Metrics,
-    store::{Store, StoreError, last_seen, messages, pipes},
+    store::{Store, StoreError, content::body, last_seen, messages, pipes},
 };
 
 pub(super) type Done<T> = oneshot::Sender<Result<T, CometError>>;
@@ -34,12 +36,13 @@ pub(super) type Done<T> = oneshot::Sender<Result<T, CometError>>;
 /// Something for the task to do; an answer is dropped when nobody waits for it any more.
 #[derive(Debug)]
 pub(super) enum Note {
-    Send(String, String, Body, Done<Sent>),
-    Publish(Draft, Done<Published>),
+    Send(String, String, Body, Option<Along<MessageId>>, Done<Sent>),
+    Publish(Draft, Option<Along<u64>>, Done<Published>),
     History(String, usize, Done<Vec<Arc<Message>>>),
     HistoryLength(String, Done<usize>),
     SetHistory(String, Option<u64>, Done<()>),
     ClearHistory(String, Done<()>),
+    Forget(String, Vec<u64>, Done<usize>),
     Listeners(String, Done<usize>),
     InPipe(String, Done<Vec<Listener>>),
     Online(Done<BTreeSet<String>>),
@@ -77,6 +80,11 @@ enum Written {
         pipe: String,
         result: Result<(), StoreError>,
         done: Done<()>,
+    },
+    Forgotten {
+        pipe: String,
+        result: Result<usize, StoreError>,
+        done: Done<usize>,
     },
     Cleared {
         user: String,
@@ -175,8 +183,10 @@ impl Task {
     fn hear(&mut self, note: Note) {
         let now = self.now();
         match note {
-            Note::Send(user, event, body, done) => self.send(now, user, event, body, done),
-            Note::Publish(draft, done) => match self.hub.publish(now, draft) {
+            Note::Send(user, event, body, along, done) => {
+                self.send(now, user, event, body, along, done);
+            }
+            Note::Publish(draft, along, done) => match self.hub.publish(now, draft) {
                 Publishing::Done {
                     position,
                     listeners,
@@ -188,7 +198,7 @@ impl Task {
                     };
                     let _ = done.send(Ok(published));
                 }
-                Publishing::Keep(draft) => self.keep(draft, Some(done)),
+                Publishing::Keep(draft) => self.keep(draft, along, Some(done)),
             },
             Note::History(pipe, limit, done) => {
                 let _ = done.send(Ok(self.hub.history(now, &pipe, limit)));
@@ -202,6 +212,19 @@ impl Task {
                 self.write(
                     move |changes| pipes::clear(changes, &name).map(drop),
                     move |result| Written::Length { pipe, result, done },
+                );
+            }
+            Note::Forget(pipe, offsets, done) => {
+                let name = pipe.clone();
+                self.write(
+                    move |changes| {
+                        let mut gone = 0;
+                        for offset in offsets {
+                            gone += usize::from(pipes::forget(changes, &name, offset)?);
+                        }
+                        Ok(gone)
+                    },
+                    move |result| Written::Forgotten { pipe, result, done },
                 );
             }
             Note::Listeners(pipe, done) => drop(done.send(Ok(self.hub.listeners(&pipe)))),
@@ -271,12 +294,25 @@ impl Task {
 
     // --- private messages --------------------------------------------------------------------
 
-    fn send(&mut self, now: u64, user: String, event: String, body: Body, done: Done<Sent>) {
+    fn send(
+        &mut self,
+        now: u64,
+        user: String,
+        event: String,
+        body: Body,
+        along: Option<Along<MessageId>>,
+        done: Done<Sent>,
+    ) {
         let limit = self.settings.queued_messages;
         let name = user.clone();
-        let bytes = body.bytes().to_vec();
         self.write(
-            move |changes| messages::push(changes, &name, &event, &bytes, now, limit),
+            move |changes| {
+                let mail = messages::push(changes, &name, &event, &body, now, limit)?;
+                if let Some(along) = along {
+                    along.write(changes, MessageId(mail.id))?;
+                }
+                Ok(mail)
+            },
             move |mail| Written::Mail { user, mail, done },
         );
     }
@@ -290,7 +326,7 @@ impl Task {
             offset: kept.offset,
             id: MessageId(kept.id),
             event: kept.event,
-            body: keep::body(kept.body),
+            body: body(kept.body, kept.text),
             at: kept.at,
         };
         // what is acknowledged, but not yet told to the store, waits no longer
@@ -325,17 +361,30 @@ impl Task {
 
     // --- pipes ---------------------------------------------------------------------------------
 
-    fn keep(&mut self, draft: Draft, done: Option<Done<Published>>) {
+    fn keep(&mut self, draft: Draft, along: Option<Along<u64>>, done: Option<Done<Published>>) {
         let now = self.now();
         let name = draft.pipe.clone();
-        let kept =
-            pipes::PipeMessage::new(&draft.event, draft.body.bytes(), draft.from.as_deref(), now);
+        let own = Own::of(&draft);
+        let since = now.saturating_sub(self.settings.limits.window);
+        let kept = pipes::PipeMessage::new(&draft.event, &draft.body, draft.from.as_deref(), now);
         self.write(
             move |changes| {
+                if let Some(own) = &own
+                    && let Some(offset) = own.known(changes, since)?
+                {
+                    return Ok(offset);
+                }
                 if pipes::length(changes, &name)?.is_none() {
                     pipes::set_length(changes, &name, TRUSTED)?;
                 }
-                pipes::append(changes, &name, kept?)
+                let offset = pipes::append(changes, &name, kept?)?;
+                if let Some(own) = own {
+                    own.keep(changes, now, offset)?;
+                }
+                if let Some(along) = along {
+                    along.write(changes, offset)?;
+                }
+                Ok(offset)
             },
             move |offset| Written::Pipe {
                 draft,
@@ -415,6 +464,10 @@ impl Task {
                 self.hub.reload(now, &pipe);
                 let _ = done.send(result.map_err(CometError::from));
             }
+            Written::Forgotten { pipe, result, done } => {
+                self.hub.reload(now, &pipe);
+                let _ = done.send(result.map_err(CometError::from));
+            }
             Written::Cleared { user, result, done } => {
                 self.hub.cleared(&user);
                 let _ = done.send(result.map_err(CometError::from));
@@ -432,7 +485,7 @@ impl Task {
     fn carry_out(&mut self) {
         while let Some(effect) = self.hub.poll() {
             match effect {
-                Effect::Keep(draft) => self.keep(draft, None),
+                Effect::Keep(draft) => self.keep(draft, None, None),
                 Effect::Forget { user, through } => {
                     let known = self.acks.entry(user).or_default();
                     *known = through.max(*known);

@@ -77,6 +77,8 @@ pub trait Backing: Clone + Send + Sync + 'static {
     /// Oldest first.
     fn history(&self, pipe: &str) -> impl Later<Vec<Kept>>;
     fn clear_history(&self, pipe: &str) -> impl Later<usize>;
+    /// Some messages of a pipe, by their numbers; how many there were.
+    fn forget(&self, pipe: &str, ids: &[u64]) -> impl Later<usize>;
     /// How many messages the pipe keeps, if that was set.
     fn history_length(&self, pipe: &str) -> impl Later<Option<usize>>;
     fn set_history_length(&self, pipe: &str, length: usize) -> impl Later<()>;

@@ -112,7 +112,7 @@ pub async fn open<B: Backing>(
         metrics,
     };
     if tls.is_none() && !listen.ip().is_loopback() {
-        tracing::warn!(%listen, "CometQL without TLS: set `http.cert`, or keep it on loopback");
+        tracing::warn!(%listen, "CometQL without TLS: set `cometql.cert`, or keep it on loopback");
     }
     tracing::info!(%listen, "CometQL listening");
     tokio::spawn(server.run(listener, stop));

@@ -1,6 +1,6 @@
 //! `[cometql]`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Config, Key, Secret, problem::Wrong, section};
 
@@ -9,11 +9,15 @@ section! {
     /// messages: `INSERT INTO conference (name, user_id, message) VALUES ('1', 2, '')`.
     pub struct CometQl {
         /// Address and port to listen on (TCP), 3307 as CppComet has it. Off unless set. Keep it
-        /// where only the back end reaches it; with `http.cert` clients may use TLS here too.
+        /// where only the back end reaches it; with a certificate clients may use TLS here too.
         pub listen: Option<SocketAddr> = None => r#""127.0.0.1:3307""#,
         /// The one password, for any user name. Pages that use CppComet's tokens sign them with it
         /// too, followed by the tenant's number.
         pub password: Option<Secret> = None => r#""CometQLPassword1""#,
+        /// TLS with a certificate of its own (chain, PEM), where clients know this port by another name
+        /// than the pages; else with `http.cert`.
+        pub cert: Option<PathBuf> = None => r#""/etc/clinicall/sql.pem""#,
+        pub key: Option<PathBuf> = None => r#""/etc/clinicall/sql-key.pem""#,
         /// Take `mysql_native_password` (SHA-1) too, which every client knows. Without it only
         /// `caching_sha2_password`, which clients know since MySQL 8.
         pub native_password: bool = true,
@@ -71,6 +75,14 @@ impl Config {
                 "is the demo password",
                 "everybody knows it; take another",
             );
+        }
+        if cometql.cert.is_some() != cometql.key.is_some() {
+            let key = if cometql.cert.is_some() {
+                "key"
+            } else {
+                "cert"
+            };
+            return wrong(key, "is missing", "a certificate and its key go together");
         }
         if cometql.connections == 0 || cometql.idle_seconds == 0 {
             let key = if cometql.connections == 0 {

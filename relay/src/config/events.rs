@@ -1,5 +1,7 @@
 //! `[events]` and `[[webhook]]`.
 
+use std::path::PathBuf;
+
 use super::{
     Secret,
     check::wrong,
@@ -25,6 +27,9 @@ section! {
         /// Signs each request: `Clinicall-Signature: t=TIME,v1=HMAC`, the hexadecimal
         /// HMAC-SHA-256 of `TIME.BODY` under this secret. At least 16 characters.
         pub secret: Option<Secret> = None => r#""a long random text that your server knows too""#,
+        /// A file with further certificates in PEM form that are believed, such as your own CA's. The
+        /// system's are believed in any case.
+        pub ca: Option<PathBuf> = None => r#""/etc/clinicall/ca.pem""#,
         /// Only these events; `call.*` means all of calls. Empty: every event.
         pub events: Vec<String> = Vec::new() => r#"["call.*", "message.undelivered"]"#,
         /// How long the receiver may take to answer.

@@ -66,17 +66,27 @@ impl Tls {
 
     /// Reads the files the configuration names; `None` when it names none.
     pub fn load(http: &Http) -> anyhow::Result<Option<Self>> {
-        let (Some(cert), Some(key)) = (&http.cert, &http.key) else {
+        Self::read("http", http.cert.as_deref(), http.key.as_deref())
+    }
+
+    /// The same of another section.
+    pub fn read(
+        section: &str,
+        cert: Option<&Path>,
+        key: Option<&Path>,
+    ) -> anyhow::Result<Option<Self>> {
+        let (Some(cert), Some(key)) = (cert, key) else {
             return Ok(None);
         };
+        let (chain, private_key) = (chain(section, cert)?, private_key(section, key)?);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain(cert)?, private_key(key)?)
+            .with_single_cert(chain, private_key)
             .with_context(|| {
                 format!(
-                    "`http.cert` {} and `http.key` {} do not fit",
+                    "`{section}.cert` {} and `{section}.key` {} do not fit",
                     cert.display(),
                     key.display()
                 )
@@ -86,8 +96,8 @@ impl Tls {
     }
 }
 
-fn chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let what = || format!("`http.cert` {}", path.display());
+fn chain(section: &str, path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let what = || format!("`{section}.cert` {}", path.display());
     let chain: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .with_context(what)?;
@@ -99,8 +109,9 @@ fn chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     Ok(chain)
 }
 
-fn private_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).with_context(|| format!("`http.key` {}", path.display()))
+fn private_key(section: &str, path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(path)
+        .with_context(|| format!("`{section}.key` {}", path.display()))
 }
 
 impl Listener {

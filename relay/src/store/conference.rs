@@ -10,12 +10,40 @@ use super::{
 };
 pub use crate::backend::Invitation;
 
+const COUNT: &[u8] = b"invitations";
+
 /// Adds an invitation, or replaces the one of that user to that room. `true`: there was one.
 pub fn put(changes: &mut Changes<'_>, invitation: &Invitation) -> Result<bool, StoreError> {
     let (room, user) = (&invitation.room, &invitation.user);
     let by_user = Key::of(user).and(room);
+    let count = count(changes)?;
     changes.put(Table::InvitationsByUser, &by_user, &[])?;
-    changes.save(Table::Invitations, &Key::of(room).and(user), invitation)
+    let was = changes.save(Table::Invitations, &Key::of(room).and(user), invitation)?;
+    if !was {
+        set_count(changes, count + 1)?;
+    }
+    Ok(was)
+}
+
+/// Invitations in total.
+pub fn count(look: &dyn Look) -> Result<u64, StoreError> {
+    if let Some(kept) = look.fetch(Table::Meta, COUNT)? {
+        let kept = kept.try_into();
+        let kept = kept.map_err(|_| StoreError::record(Table::Meta, "not a number"))?;
+        return Ok(u64::from_be_bytes(kept));
+    }
+    // a store from before there was a count
+    let mut count = 0;
+    look.scan(Table::Invitations, &[], None, &mut |_, _| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
+}
+
+fn set_count(changes: &mut Changes<'_>, count: u64) -> Result<(), StoreError> {
+    changes.put(Table::Meta, COUNT, &count.to_be_bytes())?;
+    Ok(())
 }
 
 pub fn get(look: &dyn Look, room: &str, user: &str) -> Result<Option<Invitation>, StoreError> {
@@ -84,6 +112,11 @@ pub fn rooms(look: &dyn Look, after: &str, limit: usize) -> Result<Vec<String>, 
 
 /// `false`: there was none.
 pub fn remove(changes: &mut Changes<'_>, room: &str, user: &str) -> Result<bool, StoreError> {
+    let count = count(changes)?;
     changes.remove(Table::InvitationsByUser, &Key::of(user).and(room))?;
-    changes.remove(Table::Invitations, &Key::of(room).and(user))
+    let was = changes.remove(Table::Invitations, &Key::of(room).and(user))?;
+    if was {
+        set_count(changes, count.saturating_sub(1))?;
+    }
+    Ok(was)
 }

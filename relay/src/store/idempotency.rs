@@ -11,6 +11,9 @@ use super::{
     key::{Key, Parts},
 };
 
+/// Milliseconds that an answer is kept.
+pub const KEEP: u64 = 24 * 3_600 * 1_000;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// When it was given, unix milliseconds.
@@ -26,6 +29,36 @@ struct Head {
     at: u64,
     request: [u8; 32],
     status: u16,
+}
+
+/// A request that may come a second time, and is answered then as it was the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub caller: String,
+    pub key: String,
+    /// A hash of the request.
+    pub request: [u8; 32],
+}
+
+impl Receipt {
+    /// `at`: unix milliseconds.
+    pub fn keep(
+        &self,
+        changes: &mut Changes<'_>,
+        at: u64,
+        status: u16,
+        body: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        // each answer that is kept makes room for two
+        expire(changes, at.saturating_sub(KEEP), 2)?;
+        let answer = Answer {
+            at,
+            request: self.request,
+            status,
+            body,
+        };
+        put(changes, &self.caller, &self.key, &answer)
+    }
 }
 
 /// `caller` keeps one API key's idempotency keys from another's.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Changes, StoreError,
     changes::{head_and_body, load, split},
+    content::{Content, Mark},
     engine::{Look, Table},
     key::{Key, Parts},
     random,
@@ -18,8 +19,9 @@ pub struct Message {
     pub offset: u64,
     pub id: [u8; 16],
     pub event: String,
-    /// JSON or text as it was given.
+    /// JSON or text as it was given; `text`: the latter, though it looks like JSON.
     pub body: Vec<u8>,
+    pub text: bool,
     /// Unix milliseconds.
     pub at: u64,
 }
@@ -43,17 +45,20 @@ struct Head {
     id: [u8; 16],
     event: String,
     at: u64,
+    #[serde(default, skip_serializing_if = "Mark::is_off")]
+    text: Mark,
 }
 
 /// Queues a message, unless `limit` of them are waiting already ([`StoreError::Full`]).
-pub fn push(
+pub fn push<'a>(
     changes: &mut Changes<'_>,
     user: &str,
     event: &str,
-    body: &[u8],
+    content: impl Into<Content<'a>>,
     at: u64,
     limit: usize,
 ) -> Result<Message, StoreError> {
+    let Content { bytes: body, text } = content.into();
     let mut queue = queue(changes, user)?;
     if queue.waiting >= limit {
         return Err(StoreError::Full(queue.waiting));
@@ -65,6 +70,7 @@ pub fn push(
         id,
         event: event.to_owned(),
         at,
+        text: Mark(text),
     };
     let row = head_and_body(Table::Messages, &head, body)?;
     changes.put(Table::Messages, &Key::of(user).number(offset), &row)?;
@@ -75,6 +81,7 @@ pub fn push(
         id,
         event: head.event,
         body: body.to_vec(),
+        text,
         at,
     })
 }
@@ -220,6 +227,7 @@ fn message(key: &[u8], row: &[u8]) -> Result<(String, Message), StoreError> {
         id: head.id,
         event: head.event,
         body,
+        text: head.text.0,
         at: head.at,
     };
     Ok((user, message))

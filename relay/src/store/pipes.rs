@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Changes, StoreError,
     changes::{head_and_body, load, parse, split},
+    content::{Content, Mark},
     engine::{Look, Table},
     key::{Key, Parts},
     random,
@@ -22,8 +23,9 @@ pub struct PipeMessage {
     pub offset: u64,
     pub id: [u8; 16],
     pub event: String,
-    /// JSON or text as it was given.
+    /// JSON or text as it was given; `text`: the latter, though it looks like JSON.
     pub body: Vec<u8>,
+    pub text: bool,
     /// Who published it; `None`: the clinic, or somebody who did not say.
     pub from: Option<String>,
     /// Unix milliseconds.
@@ -32,12 +34,19 @@ pub struct PipeMessage {
 
 impl PipeMessage {
     /// One to [`append`], with an id of its own.
-    pub fn new(event: &str, body: &[u8], from: Option<&str>, at: u64) -> Result<Self, StoreError> {
+    pub fn new<'a>(
+        event: &str,
+        content: impl Into<Content<'a>>,
+        from: Option<&str>,
+        at: u64,
+    ) -> Result<Self, StoreError> {
+        let Content { bytes, text } = content.into();
         Ok(Self {
             offset: 0,
             id: random()?,
             event: event.to_owned(),
-            body: body.to_vec(),
+            body: bytes.to_vec(),
+            text,
             from: from.map(str::to_owned),
             at,
         })
@@ -59,6 +68,8 @@ struct Head {
     event: String,
     from: Option<String>,
     at: u64,
+    #[serde(default, skip_serializing_if = "Mark::is_off")]
+    text: Mark,
 }
 
 /// How many messages the pipe keeps; `None`: it was never set, none.
@@ -110,6 +121,11 @@ pub fn clear(changes: &mut Changes<'_>, name: &str) -> Result<usize, StoreError>
     Ok(gone)
 }
 
+/// Forgets one message. `false`: it is not kept.
+pub fn forget(changes: &mut Changes<'_>, name: &str, offset: u64) -> Result<bool, StoreError> {
+    changes.remove(Table::PipeMessages, &Key::of(name).number(offset))
+}
+
 /// Keeps a message and lets the oldest go when the ring is full, in one change. Returns its offset.
 /// A pipe without history counts all the same.
 pub fn append(
@@ -126,6 +142,7 @@ pub fn append(
             event: message.event,
             from: message.from,
             at: message.at,
+            text: Mark(message.text),
         };
         let row = head_and_body(Table::PipeMessages, &head, &message.body)?;
         changes.put(Table::PipeMessages, &Key::of(name).number(offset), &row)?;
@@ -264,6 +281,7 @@ fn message(key: &[u8], row: &[u8]) -> Result<PipeMessage, StoreError> {
         id: head.id,
         event: head.event,
         body,
+        text: head.text.0,
         from: head.from,
         at: head.at,
     })

@@ -105,7 +105,7 @@ pub async fn page(server: &Server, name: &str, token: &str) -> Socket {
     socket
 }
 
-async fn asks(socket: &mut Socket, frame: Value) -> Value {
+pub async fn asks(socket: &mut Socket, frame: Value) -> Value {
     socket.send(Message::text(frame.to_string())).await.unwrap();
     let heard = async {
         while let Some(Ok(message)) = socket.next().await {

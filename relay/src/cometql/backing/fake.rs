@@ -117,6 +117,13 @@ impl Backing for Fake {
     fn clear_history(&self, pipe: &str) -> impl Later<usize> {
         now(self.state().pipes.remove(pipe).map_or(0, |kept| kept.len()))
     }
+    fn forget(&self, pipe: &str, ids: &[u64]) -> impl Later<usize> {
+        let mut state = self.state();
+        let kept = state.pipes.entry(pipe.to_owned()).or_default();
+        let before = kept.len();
+        kept.retain(|message| !ids.contains(&message.offset));
+        now(before - kept.len())
+    }
     fn history_length(&self, pipe: &str) -> impl Later<Option<usize>> {
         now(self.state().lengths.get(pipe).copied())
     }

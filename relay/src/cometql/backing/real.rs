@@ -57,7 +57,9 @@ impl Backing for Backend {
     }
 
     async fn send(&self, user: &str, event: &str, text: &str) -> Result<(), BackendError> {
-        Self::send(self, user, event, body(text)?).await.map(|_| ())
+        Self::send(self, user, event, body(text)?, None)
+            .await
+            .map(|_| ())
     }
 
     async fn waiting(&self, user: &str) -> Result<Vec<Waiting>, BackendError> {
@@ -81,7 +83,7 @@ impl Backing for Backend {
         text: &str,
         from: Option<&str>,
     ) -> Result<(), BackendError> {
-        let published = Self::publish(self, pipe, event, body(text)?, from).await;
+        let published = Self::publish(self, pipe, event, body(text)?, from, None).await;
         published.map(|_| ())
     }
 
@@ -102,6 +104,10 @@ impl Backing for Backend {
         let there = Self::history(self, pipe, ALL).await?.len();
         Self::clear_history(self, pipe).await?;
         Ok(there)
+    }
+
+    fn forget(&self, pipe: &str, ids: &[u64]) -> impl Later<usize> {
+        Self::forget(self, pipe, ids)
     }
 
     async fn history_length(&self, pipe: &str) -> Result<Option<usize>, BackendError> {

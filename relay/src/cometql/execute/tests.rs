@@ -247,7 +247,24 @@ fn pipes_have_messages_listeners_and_settings() {
         site.rows("SELECT message FROM pipes_messages WHERE name = 'web_room' AND id > 1"),
         ["!"]
     );
-    site.does("DELETE FROM pipes_messages WHERE name = 'web_room'", 2);
+    // a pipe counts its messages by itself
+    site.refused(
+        "DELETE FROM pipes_messages WHERE id = 2",
+        Code::NotImplemented,
+    );
+    site.does(
+        "DELETE FROM pipes_messages WHERE name = 'web_room' AND id = 9",
+        0,
+    );
+    site.does(
+        "DELETE FROM pipes_messages WHERE id IN (2, 7) AND name = 'web_room'",
+        1,
+    );
+    assert_eq!(
+        site.rows("SELECT id FROM pipes_messages WHERE name = 'web_room'"),
+        ["1"]
+    );
+    site.does("DELETE FROM pipes_messages WHERE name = 'web_room'", 1);
     site.does("DELETE FROM pipes_settings WHERE name = 'web_room'", 1);
     let ear = Ear {
         user: Some("2".to_owned()),

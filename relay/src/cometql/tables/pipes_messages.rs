@@ -64,11 +64,35 @@ pub async fn insert<B: Backing>(backing: &B, rows: &[Row<'_>]) -> Result<Inserte
     Ok(Inserted::default())
 }
 
+/// `name = ... AND id = ...`: a pipe, and the numbers of messages in it.
+fn some_of_one(condition: &Condition) -> Option<(String, Vec<u64>)> {
+    let Condition::And(parts) = condition else {
+        return None;
+    };
+    let [one, other] = &parts[..] else {
+        return None;
+    };
+    let (name, id) = match names_only(one, "name") {
+        true => (one, other),
+        false => (other, one),
+    };
+    if !names_only(name, "name") || !names_only(id, "id") {
+        return None;
+    }
+    let [name] = <[String; 1]>::try_from(name.keys("name")?).ok()?;
+    let ids = id.keys("id")?.into_iter().filter_map(|id| id.parse().ok());
+    Some((name, ids.collect()))
+}
+
 pub async fn delete<B: Backing>(backing: &B, condition: &Condition) -> Result<u64, Error> {
+    if let Some((name, ids)) = some_of_one(condition) {
+        return Ok(backing.forget(&name, &ids).await? as u64);
+    }
     if !names_only(condition, "name") {
         return refuse(
             Code::NotImplemented,
-            "DELETE FROM pipes_messages drops whole histories: WHERE name = ... or name IN (...)",
+            "DELETE FROM pipes_messages drops whole histories, WHERE name = ... or name IN (...), or \
+             messages of one pipe, which counts them by itself: WHERE name = ... AND id IN (...)",
         );
     }
     let mut affected = 0;

@@ -1,7 +1,7 @@
 //! Private messages, and pipes.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State},
     http::StatusCode,
 };
@@ -13,7 +13,12 @@ use super::{
     Problem,
     body::{Caller, Sent, content, shown},
 };
-use crate::http::App;
+use crate::{
+    clock::unix_ms,
+    comet::{Along, MessageId},
+    http::App,
+    store::idempotency::Receipt,
+};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +58,7 @@ pub(super) async fn send(
     caller: Caller,
     State(app): State<App>,
     Path(user): Path<String>,
+    receipt: Option<Extension<Receipt>>,
     Sent(new): Sent<NewMessage>,
 ) -> Result<(StatusCode, Json<Delivery>), Problem> {
     caller.need("messages")?;
@@ -61,9 +67,15 @@ pub(super) async fn send(
             "`from` is for pipes: a private message comes from the clinic",
         ));
     }
+    // should the relay die before it answers, this is the answer: the message waits
+    let along = along(receipt, |id: MessageId| Delivery {
+        id: id.to_string(),
+        sockets: 0,
+        queued: true,
+    });
     let sent = app
         .backend
-        .send(&user, &new.event, content(&new.body)?)
+        .send(&user, &new.event, content(&new.body)?, along)
         .await?;
     let delivery = Delivery {
         id: sent.id.to_string(),
@@ -71,6 +83,19 @@ pub(super) async fn send(
         queued: sent.queued,
     };
     Ok((StatusCode::CREATED, Json(delivery)))
+}
+
+/// The receipt of a request that names an `Idempotency-Key`, to be kept in the same change as what it
+/// asks for: a relay that is killed between the two would do it again.
+fn along<T: 'static, A: Serialize>(
+    receipt: Option<Extension<Receipt>>,
+    answer: impl FnOnce(T) -> A + Send + 'static,
+) -> Option<Along<T>> {
+    let Extension(receipt) = receipt?;
+    Some(Along::new(move |changes, about| {
+        let body = serde_json::to_vec(&answer(about)).unwrap_or_default();
+        receipt.keep(changes, unix_ms(), StatusCode::CREATED.as_u16(), body)
+    }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -136,13 +161,19 @@ pub(super) async fn publish(
     caller: Caller,
     State(app): State<App>,
     Path(pipe): Path<String>,
+    receipt: Option<Extension<Receipt>>,
     Sent(new): Sent<NewMessage>,
 ) -> Result<(StatusCode, Json<Published>), Problem> {
     caller.need("messages")?;
     let body = content(&new.body)?;
+    // should the relay die before it answers, nobody knows who listened
+    let along = along(receipt, |offset| Published {
+        offset,
+        listeners: 0,
+    });
     let published = app
         .backend
-        .publish(&pipe, &new.event, body, new.from.as_deref())
+        .publish(&pipe, &new.event, body, new.from.as_deref(), along)
         .await?;
     let shown = Published {
         offset: published.position.offset,

@@ -18,11 +18,8 @@ use sha2::{Digest as _, Sha256};
 use super::{MAX_BODY, Problem};
 use crate::{
     http::App,
-    store::{StoreError, idempotency},
+    store::{Changes, idempotency, idempotency::Receipt},
 };
-
-/// Milliseconds that an answer is kept.
-const KEEP: u64 = 24 * 3_600 * 1_000;
 
 /// Requests under way, by store (tests have several), caller and key.
 static UNDER_WAY: LazyLock<Mutex<HashSet<(u64, String, String)>>> = LazyLock::new(Mutex::default);
@@ -86,9 +83,15 @@ async fn carry_out(
         }
         return Ok(replayed(kept));
     }
-    let response = next
-        .run(Request::from_parts(parts, Body::from(bytes)))
-        .await;
+    let receipt = Receipt {
+        caller: caller.to_owned(),
+        key,
+        request: hash,
+    };
+    let mut request = Request::from_parts(parts, Body::from(bytes));
+    // who keeps something writes the receipt in the same change
+    request.extensions_mut().insert(receipt.clone());
+    let response = next.run(request).await;
     // what failed on our side may be tried again, and so may what came too fast
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -99,18 +102,8 @@ async fn carry_out(
         .await
         .map_err(|error| Problem::unavailable(&error.to_string()))?;
     let at = crate::clock::unix_ms();
-    let kept = idempotency::Answer {
-        at,
-        request: hash,
-        status: status.as_u16(),
-        body: body.to_vec(),
-    };
-    let caller = caller.to_owned();
-    let write = move |changes: &mut crate::store::Changes<'_>| -> Result<(), StoreError> {
-        // each answer that is kept makes room for two
-        idempotency::expire(changes, at.saturating_sub(KEEP), 2)?;
-        idempotency::put(changes, &caller, &key, &kept)
-    };
+    let (status, kept) = (status.as_u16(), body.to_vec());
+    let write = move |changes: &mut Changes<'_>| receipt.keep(changes, at, status, kept);
     app.store.write(write).await?;
     Ok(Response::from_parts(head, Body::from(body)))
 }
