@@ -1,19 +1,9 @@
 // Loads the phone when it is first asked for, and says clearly why when it cannot.
 // What everything means is told in index.d.ts.
 import init, { connect as begin, Phone } from "./dist/clinicall_client.js";
+import { ClinicallError } from "./error.mjs";
 
-/** Errors of this package, whether they come from here or out of the WebAssembly module. */
-export class ClinicallError extends Error {
-  constructor(cause, message) {
-    super(message);
-    this.name = "ClinicallError";
-    this.cause = cause;
-  }
-
-  static [Symbol.hasInstance](thing) {
-    return thing?.name === "ClinicallError";
-  }
-}
+export { ClinicallError };
 
 let loading;
 

@@ -1,5 +1,6 @@
 // A person who reads what the clinic sends: messages, with a connection that can be cut.
 import { connect } from "./pkg/index.mjs";
+import { connectComet } from "./pkg/comet.mjs";
 
 let phone;
 let away = false;
@@ -18,6 +19,17 @@ export const gaps = [];
 
 export async function login(options, pipes) {
   phone = await connect(options);
+  listen(pipes);
+}
+
+// The same without a phone: a connection for messages alone.
+export async function join({ server, user, password }, pipes) {
+  const comet = server.replace(/\/sip$/, "/comet");
+  phone = await connectComet({ server: comet, user, key: password });
+  listen(pipes);
+}
+
+function listen(pipes) {
   phone.onGap = (pipe) => gaps.push(pipe);
   for (const pipe of pipes) {
     phone.on(pipe, ({ pipe, event, data, from }) => heard.push({ pipe, event, data, from: from ?? null }));

@@ -439,7 +439,10 @@ fn pages() -> Result<&'static Path> {
         let folder = repo::path("tests/artifacts/stage");
         fs::create_dir_all(folder.join("pkg/dist"))?;
         copy_all(&repo::path("tests/pages"), &folder)?;
-        copy(&repo::path("pkg/index.mjs"), &folder.join("pkg/index.mjs"))?;
+        for module in ["index.mjs", "comet.mjs", "error.mjs"] {
+            let module = ["pkg/", module].concat();
+            copy(&repo::path(&module), &folder.join(&module))?;
+        }
         copy_all(&dist, &folder.join("pkg/dist"))?;
         for peer in ["jssip", "sipjs"] {
             let bundle = folder.join(format!("{peer}.{}.js", std::process::id()));

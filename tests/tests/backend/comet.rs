@@ -88,6 +88,22 @@ fn logs_in(person: &Person, pipes: &[&str]) -> Result<()> {
     )
 }
 
+/// Somebody whose page makes no calls, and loads no WebAssembly.
+fn reader_without_a_phone(
+    story: &Story<'_>,
+    role: &str,
+    kind: Kind,
+    pipes: &[&str],
+) -> Result<Person> {
+    let person = story.visitor(Phone::Clinicall, role, browser(kind)?)?;
+    let options = person.options(&json!({}));
+    person.does(
+        "window.letters = await import('./letters.mjs'); await letters.join(...arg)",
+        json!([options, pipes]),
+    )?;
+    Ok(person)
+}
+
 fn has(person: &Person, count: usize) -> Result<Vec<Heard>> {
     person.asks("return await letters.until(arg)", json!(count))
 }
@@ -138,11 +154,21 @@ fn a_message_sent_while_firefox_is_offline_arrives_once() -> Result<()> {
     offline_and_back(Firefox)
 }
 
-fn cut_and_resumed(kind: Kind) -> Result<()> {
+/// With a phone, or without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Phone,
+    Page,
+}
+
+fn cut_and_resumed(kind: Kind, by: By) -> Result<()> {
     Story::tell_in(clinic()?, |story| {
-        let pipe = format!("web_room_{kind:?}");
+        let pipe = format!("web_room_{kind:?}_{by:?}");
         let pipes = ["msg", &pipe];
-        let patient = reader(story, "patient", kind, &pipes)?;
+        let patient = match by {
+            By::Phone => reader(story, "patient", kind, &pipes)?,
+            By::Page => reader_without_a_phone(story, "patient", kind, &pipes)?,
+        };
         let doctor = reader(story, "doctor", Chromium, &pipes)?;
         announces(&pipe, 0)?;
         let mut count = 1;
@@ -183,12 +209,22 @@ fn cut_and_resumed(kind: Kind) -> Result<()> {
 
 #[test]
 fn a_cut_socket_in_chromium_loses_nothing_and_repeats_nothing() -> Result<()> {
-    cut_and_resumed(Chromium)
+    cut_and_resumed(Chromium, By::Phone)
 }
 
 #[test]
 fn a_cut_socket_in_firefox_loses_nothing_and_repeats_nothing() -> Result<()> {
-    cut_and_resumed(Firefox)
+    cut_and_resumed(Firefox, By::Phone)
+}
+
+#[test]
+fn nor_does_a_page_without_a_phone_in_chromium() -> Result<()> {
+    cut_and_resumed(Chromium, By::Page)
+}
+
+#[test]
+fn nor_does_a_page_without_a_phone_in_firefox() -> Result<()> {
+    cut_and_resumed(Firefox, By::Page)
 }
 
 #[test]
