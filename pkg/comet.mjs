@@ -26,7 +26,7 @@ class Comet {
   onGap = null;
   onRefused = null;
   #options;
-  #page = crypto.randomUUID();
+  #page = randomName();
   /** Each pipe's handlers and position. */
   #pipes = new Map();
   /** What was asked and not answered: the frame, and who waits. */
@@ -202,9 +202,10 @@ class Comet {
   #refused({ error, text, wait }) {
     const why = new ClinicallError(error, text);
     if (this.state === "connected") return this.#logins.shift()?.reject(why);
-    // whoever has guessed too often, or asked a relay in trouble, comes back later
-    if (error === "TooManyTries") this.#wait = wait * 1000;
-    else if (error !== "Unavailable") this.#end("failed", why);
+    const passes = error === "TooManyTries" || error === "Unavailable";
+    // a page that was in once comes back when the relay says
+    if (this.state === "connecting" || !passes) this.#end("failed", why);
+    else if (wait) this.#wait = wait * 1000;
   }
 
   #listening({ pipes, gaps, refused, missed }) {
@@ -243,7 +244,7 @@ class Comet {
     }
     this.#bye = undefined;
     if (this.state === "failed" || this.state === "disconnected") return;
-    if (this.state === "connecting" && !this.#wait) {
+    if (this.state === "connecting") {
       const text = reason || "The server could not be reached.";
       return this.#end("failed", new ClinicallError("ConnectionFailed", text));
     }
@@ -268,6 +269,10 @@ class Comet {
     tell(this.onState, state, ...(state === "failed" ? [why] : []));
   }
 }
+
+// `crypto.randomUUID` is for secure pages alone, and a clinic tries things out on others too.
+const randomName = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const over = () => new ClinicallError("NotConnected", "There is no connection to the server any more.");
 
