@@ -168,6 +168,16 @@ fn a_site_in_python() -> Result<()> {
     script(&clinic, setup::PYTHON, "tests/clients/cometql.py")
 }
 
+/// `clinicall/comet`, with sockets that break.
+#[test]
+fn pages_without_a_phone() -> Result<()> {
+    let clinic = open_clinic()?;
+    let story = repo::path("tests/js/comet.mjs");
+    let places = [clinic.http(), clinic.cometql(), COMETQL_PASSWORD];
+    run_quietly(command("node").arg(story).args(places))?;
+    Ok(())
+}
+
 /// The last part of it has a hundred connections at once.
 #[test]
 fn a_site_in_node() -> Result<()> {
