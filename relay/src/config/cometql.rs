@@ -17,6 +17,7 @@ section! {
         /// TLS with a certificate of its own (chain, PEM), where clients know this port by another name
         /// than the pages; else with `http.cert`.
         pub cert: Option<PathBuf> = None => r#""/etc/clinicall/sql.pem""#,
+        /// Its private key (PEM).
         pub key: Option<PathBuf> = None => r#""/etc/clinicall/sql-key.pem""#,
         /// Take `mysql_native_password` (SHA-1) too, which every client knows. Without it only
         /// `caching_sha2_password`, which clients know since MySQL 8.
