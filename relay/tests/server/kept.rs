@@ -22,9 +22,15 @@ impl Place {
         Self(place)
     }
 
-    async fn relay(&self) -> Server {
-        let path = self.0.join("clinicall.redb");
+    async fn relay(&self, name: &str) -> Server {
+        let path = self.0.join(name);
         relay_with(|config| config.store.path = Some(path)).await
+    }
+
+    /// A relay with what was on the disk when the first one died.
+    async fn another_relay(&self) -> Server {
+        std::fs::copy(self.0.join("first"), self.0.join("second")).unwrap();
+        self.relay("second").await
     }
 }
 
@@ -37,7 +43,7 @@ impl Drop for Place {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_looks_like_a_number_is_still_text_after_a_restart() {
     let place = Place::new("text");
-    let server = place.relay().await;
+    let server = place.relay("first").await;
     let length = json!({ "history": 10 });
     let set = site(&server, "PUT", "/pipes/web_ward", length).await;
     assert!(set.status < 300, "{}", set.body);
@@ -47,8 +53,8 @@ async fn a_text_that_looks_like_a_number_is_still_text_after_a_restart() {
             assert_eq!(sent.status, 201, "{}", sent.body);
         }
     }
-    server.stop().await;
-    let server = place.relay().await;
+    let dead = server;
+    let server = place.another_relay().await;
     for path in ["/users/77/messages", "/pipes/web_ward/messages"] {
         let kept = get(&server, path).await.body;
         let bodies: Vec<&Value> = kept
@@ -60,12 +66,13 @@ async fn a_text_that_looks_like_a_number_is_still_text_after_a_restart() {
         assert_eq!(bodies, [&json!("123"), &json!(123), &json!("good morning")]);
     }
     server.stop().await;
+    dead.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_page_asks_again_of_a_new_relay_is_published_once() {
     let place = Place::new("once");
-    let server = place.relay().await;
+    let server = place.relay("first").await;
     site(&server, "PUT", "/pipes/web_ward", json!({ "history": 10 })).await;
     let made = site(&server, "POST", "/tokens", json!({ "user": "2" })).await;
     let token = made.body["token"].as_str().unwrap();
@@ -74,8 +81,8 @@ async fn what_a_page_asks_again_of_a_new_relay_is_published_once() {
     let first = asks(&mut doctor, says.clone()).await;
     assert!(first["pos"].is_string(), "{first}");
     // the relay dies before the page has heard the answer, and the page asks again
-    server.stop().await;
-    let server = place.relay().await;
+    let dead = server;
+    let server = place.another_relay().await;
     let mut doctor = page(&server, "desk", token).await;
     let again = asks(&mut doctor, says).await;
     assert_eq!(again["pos"], first["pos"]);
@@ -86,6 +93,7 @@ async fn what_a_page_asks_again_of_a_new_relay_is_published_once() {
     let says = json!({ "do": "publish", "id": 7, "pipe": "web_ward", "event": "e", "data": 2 });
     assert_ne!(asks(&mut ward, says).await["pos"], first["pos"]);
     server.stop().await;
+    dead.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
