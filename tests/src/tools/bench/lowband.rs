@@ -40,7 +40,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 const WATCH: u64 = 12;
 /// How long people wait for a voice, and for a picture from the ringing on.
 const PATIENCE: Duration = Duration::from_secs(40);
-const PATIENCE_FOR_FRAME: Duration = Duration::from_secs(25);
+const PATIENCE_FOR_FRAME: Duration = Duration::from_secs(20);
 
 /// Each cell's rows, as they come.
 pub fn rows(words: &[&str]) -> Result<Vec<Row>> {

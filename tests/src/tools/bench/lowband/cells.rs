@@ -74,6 +74,10 @@ impl Cell {
         }
     }
 
+    pub fn is_chromium(self) -> bool {
+        self.browsers() == (Chromium, Chromium)
+    }
+
     pub const fn browsers(self) -> (Kind, Kind) {
         (self.doctor, self.patient)
     }
