@@ -73,6 +73,8 @@ const MORE_V6: u32 = 20;
 
 /// What packets cost beside the video in them, in per cent of the budget.
 const AROUND_VIDEO: u32 = 8;
+/// What 15 frames a second cost that are a packet each: as much around each as around speech, in bit/s.
+const AROUND_FRAMES: u32 = 15 * AROUND_SPEECH * 8;
 
 impl Bandwidth {
     /// A link by its name; `None`: there is no such. Each leaves room for RTCP and STUN.
@@ -154,7 +156,11 @@ impl Bandwidth {
 
     /// Codec bits per second for video.
     pub(crate) fn picture(self) -> Option<u32> {
-        Some(self.video?.min(1_000_000) * 10 * (100 - AROUND_VIDEO))
+        let budget = self.video?.min(1_000_000) * 1_000;
+        let around = budget / 100 * AROUND_VIDEO;
+        // a small picture is one packet, and nearly half as many bytes around it
+        let each = AROUND_FRAMES + budget / 100 * AROUND_VIDEO / 2;
+        Some(budget - around.max(each).min(budget / 2))
     }
 
     /// Writes the limits into a description: ours tells the peer what to send us, the peer's (as
@@ -253,6 +259,21 @@ mod tests {
             let spent = speech.bitrate + AROUND_SPEECH * 8_000 / speech.ptime;
             assert!(spent <= kbps * 1_000, "{kbps} kbit/s: {spent}");
         }
+    }
+
+    #[test]
+    fn a_small_picture_and_its_headers_fit_together() {
+        let picture = |kbps| {
+            let limits = Bandwidth {
+                video: Some(kbps),
+                ..Bandwidth::default()
+            };
+            limits.picture().unwrap()
+        };
+        assert!(picture(41) + 15 * 58 * 8 < 40_000);
+        assert!(picture(36) < picture(41) && picture(41) > 30_000);
+        assert_eq!(picture(300), 276_000);
+        assert_eq!(picture(0), 0);
     }
 
     #[test]

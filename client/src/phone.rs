@@ -467,10 +467,13 @@ impl Phone {
                 pending,
                 request,
             } => {
-                if request.headers.get("Content-Type") == Some(call::LIMITS) {
-                    let (calls, mut desk) = self.desk(now);
-                    if let Some(of) = calls.iter_mut().find(|of| of.leg() == Some(call)) {
-                        of.limited_by_peer(&mut desk, &request.body);
+                let kind = request.headers.get("Content-Type").unwrap_or("");
+                let (calls, mut desk) = self.desk(now);
+                if let Some(of) = calls.iter_mut().find(|of| of.leg() == Some(call)) {
+                    match kind {
+                        call::LIMITS => of.limited_by_peer(&mut desk, &request.body),
+                        call::LINK => of.link_carries(&mut desk, &request.body),
+                        _ => {}
                     }
                 }
                 self.answer_request(now, pending, &request);

@@ -27,6 +27,11 @@ pub(crate) const PICTURE_LEAST: u32 = 33;
 const QUEUE: u32 = 350;
 /// Unless it is this much, in per cent.
 const FLOODED: u8 = 35;
+/// Tenths of a picture's budget that are left to repairs at most.
+const MOST_REPAIRS: u32 = 3;
+/// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
+/// loss alone, and sends a small picture all the same.
+const NARROW: u32 = 25;
 /// Loss that a page is told of.
 const LOSSY: u8 = 8;
 
@@ -115,6 +120,12 @@ pub struct Quality {
     since_up: u8,
     shortest: u32,
     lossy: [u8; 2],
+    /// Tenths of the picture's budget that repairs take.
+    repairs: u32,
+    /// Samples with less loss than that, up to [`EASY`].
+    cleaner: u8,
+    /// The relay sends us no picture, because our link has no room for one.
+    cut_off: bool,
     /// The last sample in which the way out was used.
     sample: Sample,
     said: Level,
@@ -148,7 +159,13 @@ impl Quality {
 
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let limits = self.now();
+        let mut limits = self.now();
+        if let Some(video) = &mut limits.video
+            && *video >= PICTURE_LEAST
+        {
+            // what is lost is sent again, on top of what the encoder makes
+            *video = (*video * (10 - self.repairs) / 10).max(PICTURE_LEAST);
+        }
         Plan {
             speech: limits.speech(),
             picture: picture(&limits),
@@ -192,10 +209,37 @@ impl Quality {
         })
     }
 
+    /// The relay tells how much of a picture our link carries; 0: none is sent.
+    pub fn link_carries(&mut self, video: Option<u32>) -> Option<Report> {
+        let cut_off = video == Some(0);
+        if cut_off == std::mem::replace(&mut self.cut_off, cut_off) {
+            return None;
+        }
+        let text = if cut_off {
+            "no picture is sent here: this side's link has room for speech only"
+        } else {
+            "the picture is sent here again: this side's link has room for it"
+        };
+        Some(self.report(false, true, vec![text.into()]))
+    }
+
     /// A second has passed. A report when the plan changes or the link gets better or worse.
     pub fn measured(&mut self, sample: Sample) -> Option<Report> {
         self.since_up = self.since_up.saturating_add(1);
         self.sample = sample;
+        // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
+        let wanted = u32::from(sample.lost).div_ceil(5).min(MOST_REPAIRS);
+        // up at once, down by one and slowly: loss comes in waves
+        self.cleaner = if wanted < self.repairs {
+            self.cleaner + 1
+        } else {
+            0
+        };
+        if wanted > self.repairs {
+            self.repairs = wanted;
+        } else if self.cleaner == EASY {
+            (self.repairs, self.cleaner) = (self.repairs - 1, 0);
+        }
         if sample.rtt > 0 && (self.shortest == 0 || sample.rtt < self.shortest) {
             self.shortest = sample.rtt;
         }
@@ -217,7 +261,12 @@ impl Quality {
         } else {
             self.strained = 0;
             self.easy = self.easy.saturating_add(1);
-            if self.rung > 0 && self.easy >= self.patience.max(EASY) {
+            // speech is back sooner than the picture: it costs little
+            let wait = match self.rung {
+                LESS_SPEECH.. => EASY / 2,
+                _ => self.patience.max(EASY),
+            };
+            if self.rung > 0 && self.easy >= wait {
                 return Some(self.up());
             }
         }
@@ -228,7 +277,7 @@ impl Quality {
         let queue = sample.rtt.saturating_sub(self.shortest) > QUEUE;
         // the estimate is of the picture's packets alone, and stale without them
         let shows = matches!(self.plan().picture, Picture::Shown { .. }) && sample.lines > 0;
-        let narrow = shows && sample.room.is_some_and(|room| room < PICTURE_LEAST);
+        let narrow = shows && sample.room.is_some_and(|room| room < NARROW);
         queue || narrow || sample.lost >= FLOODED
     }
 
@@ -384,6 +433,7 @@ impl Quality {
     ) -> Report {
         let now = self.now();
         let level = match self.rung {
+            _ if self.cut_off => Level::Poor,
             NO_PICTURE.. => Level::Poor,
             HALF_PICTURE => Level::Fair,
             _ if self.lossy.iter().any(|count| *count >= 2) => Level::Fair,

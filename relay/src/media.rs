@@ -107,6 +107,8 @@ pub enum Event {
     Connected { member: MemberId },
     /// The path died (consent expired, DTLS failed or closed). The member is still there.
     Lost { member: MemberId, why: String },
+    /// What the member's link carries now; nothing in it: all it was ever asked to.
+    Carries { member: MemberId, limits: Limits },
 }
 
 /// A handle on the workers; cheap to clone.

@@ -169,8 +169,8 @@ impl Exchange {
     }
 
     pub fn media(&mut self, now: Time, event: media::Event) {
-        let (focus, desk) = self.desk(now);
-        focus.media(&desk, &event);
+        let (focus, mut desk) = self.desk(now);
+        focus.media(&mut desk, &event);
         self.settle(now);
     }
 

@@ -16,7 +16,7 @@ mod held;
 mod quality;
 mod wire;
 
-pub(super) use quality::LIMITS;
+pub(super) use quality::{LIMITS, LINK};
 
 use std::collections::VecDeque;
 

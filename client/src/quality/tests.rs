@@ -94,8 +94,10 @@ fn loss_without_a_queue_takes_nothing_away_but_is_told() {
     let plan = quality.plan();
     let told = live(&mut quality, radio, 20);
     assert_eq!(told, ["18 % of what is coming here is lost"]);
-    assert_eq!(quality.plan(), plan);
+    assert_eq!(quality.plan().speech, plan.speech);
+    assert_ne!(quality.plan().picture, Picture::Paused);
     assert_eq!(live(&mut quality, GOOD, 20), ["the link is good again"]);
+    assert_eq!(quality.plan(), plan);
 }
 
 #[test]
@@ -106,6 +108,42 @@ fn a_drowning_link_costs_the_picture_at_once() {
         live(&mut quality, CROWDED, 1),
         ["video paused: the link carries 20 kbit/s of video, speech gets 17"]
     );
+}
+
+#[test]
+fn what_is_lost_is_sent_again_within_the_budget() {
+    let mut quality = Quality::new(limits(17, 300));
+    let bitrate = |quality: &Quality| match quality.plan().picture {
+        Picture::Shown { bitrate, .. } => bitrate,
+        Picture::Paused => 0,
+    };
+    let whole = bitrate(&quality);
+    let lossy = Sample { lost: 5, ..GOOD };
+    assert_eq!(quality.measured(lossy), None);
+    assert_eq!(bitrate(&quality), whole * 9 / 10);
+    live(&mut quality, Sample { lost: 30, ..GOOD }, 1);
+    assert_eq!(bitrate(&quality), whole * 7 / 10);
+    live(&mut quality, GOOD, 30);
+    assert_eq!(bitrate(&quality), whole);
+    // what no picture can be made of is not asked for
+    let mut quality = Quality::new(limits(17, 34));
+    live(&mut quality, lossy, 1);
+    assert_ne!(quality.plan().picture, Picture::Paused);
+}
+
+#[test]
+fn a_page_hears_that_its_link_has_no_room_for_the_others_picture() {
+    let mut quality = Quality::new(limits(17, 60));
+    assert_eq!(quality.link_carries(Some(80)), None);
+    let gone = quality.link_carries(Some(0)).unwrap();
+    assert_eq!(
+        gone.text,
+        "no picture is sent here: this side's link has room for speech only"
+    );
+    assert!(gone.down && !gone.theirs && gone.level == Level::Poor);
+    assert_eq!(quality.link_carries(Some(0)), None);
+    let back = quality.link_carries(None).unwrap();
+    assert_eq!(back.level, Level::Good);
 }
 
 #[test]

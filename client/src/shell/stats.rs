@@ -18,6 +18,8 @@ extern "C" {
 }
 
 const EVERY: f64 = 1_000.0;
+/// Reports about sound and picture that are of one time, in milliseconds.
+const FRESH: f64 = 1_500.0;
 
 /// Measures as long as it lives.
 pub(super) struct Meter {
@@ -55,8 +57,10 @@ impl Drop for Meter {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> Sample {
-    let (mut lost, mut rtt, mut room) = (0.0_f64, 0.0_f64, None);
+    let mut room = None;
     let (mut gone, mut came) = (0.0, 0.0);
+    // when it was told, loss, round trip
+    let mut told = Vec::new();
     report.unchecked_ref::<Map>().for_each(&mut |stats, _| {
         let number = |name: &str| {
             Reflect::get(&stats, &name.into())
@@ -66,8 +70,8 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
         let kind = Reflect::get(&stats, &"type".into()).unwrap_or_default();
         match kind.as_string().as_deref() {
             Some("remote-inbound-rtp") => {
-                lost = lost.max(number("fractionLost").unwrap_or(0.0));
-                rtt = rtt.max(number("roundTripTime").unwrap_or(0.0));
+                let value = |name| number(name).unwrap_or(0.0);
+                told.push(["timestamp", "fractionLost", "roundTripTime"].map(value));
             }
             Some("inbound-rtp") => {
                 gone += number("packetsLost").unwrap_or(0.0);
@@ -80,6 +84,12 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
             }
             _ => {}
         }
+    });
+    // of a paused picture the last word stays for ever, and that is never a good one
+    let newest = told.iter().fold(0.0, |newest, [at, ..]| at.max(newest));
+    let fresh = told.iter().filter(|[at, ..]| *at >= newest - FRESH);
+    let (lost, rtt) = fresh.fold((0.0_f64, 0.0_f64), |(lost, rtt), [_, more, longer]| {
+        (lost.max(*more), rtt.max(*longer))
     });
     let (gone_before, came_before) = totals.replace((gone, came));
     // late packets make a total shrink

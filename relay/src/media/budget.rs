@@ -4,7 +4,10 @@
 //! REMB (draft-alvestrand-rmcat-remb-03), which browsers obey beside transport-wide feedback: what a
 //! receiver asked for in its description or says by REMB, and less while it reports heavy loss.
 
-use super::time::{MILLISECOND, SECOND};
+use super::{
+    downlink::Limits,
+    time::{MILLISECOND, SECOND},
+};
 
 /// More loss than this (of 256: 10 %) is congestion, less than the other (2 %) is not: the bounds of
 /// draft-ietf-rmcat-gcc-02 section 6.
@@ -89,6 +92,36 @@ impl Told {
     }
 }
 
+/// What was told about what a member's link carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carries {
+    told: Limits,
+    at: u64,
+}
+
+/// Signalling is no place for every wave of an estimate.
+const CALM: u64 = 4 * SECOND;
+
+impl Carries {
+    /// Whether to tell this now, which is then noted: that a picture is taken away or comes back at
+    /// once, that there is much less or more room for it now and then.
+    pub fn tell(&mut self, now: u64, carried: Limits) -> bool {
+        let shown = |limits: Limits| limits.video != Some(0);
+        let much = |before: Option<u64>, after: Option<u64>| match (before, after) {
+            (Some(before), Some(after)) => after < before * 3 / 4 || after > before * 3 / 2,
+            (before, after) => before != after,
+        };
+        let news = much(self.told.video, carried.video) || much(self.told.audio, carried.audio);
+        let turned = shown(self.told) != shown(carried)
+            || self.told.audio.is_none() && carried.audio.is_some();
+        let due = turned || news && now >= self.at + CALM;
+        if due {
+            (self.told, self.at) = (carried, now);
+        }
+        due
+    }
+}
+
 /// How a publisher understands what it is told: encoders count other headers than the wire has, and
 /// pictures of few packets a second have many of them.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +170,23 @@ impl Obeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_that_goes_is_told_at_once_and_its_size_now_and_then() {
+        let mut carries = Carries::default();
+        let room = |video| Limits { audio: None, video };
+        assert!(!carries.tell(0, Limits::default()));
+        assert!(carries.tell(9 * SECOND, room(Some(80_000))));
+        assert!(
+            !carries.tell(19 * SECOND, room(Some(70_000))),
+            "the same, near enough"
+        );
+        assert!(!carries.tell(10 * SECOND, room(Some(40_000))), "so soon");
+        assert!(carries.tell(10 * SECOND, room(Some(0))), "it is gone");
+        assert!(!carries.tell(30 * SECOND, room(Some(0))));
+        assert!(carries.tell(31 * SECOND, room(Some(40_000))), "and back");
+        assert!(carries.tell(40 * SECOND, Limits::default()));
+    }
 
     #[test]
     fn a_publisher_that_counts_no_headers_is_told_of_less() {

@@ -11,6 +11,9 @@ use super::time::SECOND;
 /// A picture of less than this is not worth sending, bit/s at IP level: encoders of browsers do not
 /// go below 30 kbit/s, and packets want their headers.
 const LEAST: u64 = 33_000;
+/// With less room than this it is taken away at once; between the two it may be that the estimate has
+/// only just been cut.
+const HOPELESS: u64 = 20_000;
 /// Of every 256 packets: a receiver that loses so many of them is sent too much.
 const CHOKED: u8 = 64;
 /// Half of all packets: that is no bad second, that is a link that carries half.
@@ -106,7 +109,7 @@ impl Downlink {
 
     /// The link carries so much of a picture; `true`: that is none, and it is taken away.
     pub fn narrowed(&mut self, now: u64, room: u64) -> bool {
-        let none = self.shows() && room < LEAST;
+        let none = self.shows() && room < HOPELESS;
         if none {
             self.pause(now, Paused::Narrow);
         }
@@ -205,7 +208,16 @@ impl Downlink {
         if self.over < OVER && !drowned {
             return false;
         }
-        self.pause(now, Paused::Large);
+        // what no picture fits into is not waited for, it is asked
+        let narrow = second.room.is_some_and(|room| room < LEAST + LEAST / 8);
+        self.pause(
+            now,
+            if narrow {
+                Paused::Narrow
+            } else {
+                Paused::Large
+            },
+        );
         true
     }
 
@@ -328,8 +340,8 @@ mod tests {
     #[test]
     fn a_link_that_collapses_takes_the_picture_away_at_once_and_keeps_it_from_flapping() {
         let mut downlink = Downlink::default();
-        assert!(!downlink.narrowed(0, LEAST));
-        assert!(downlink.narrowed(0, LEAST - 1) && !downlink.shows());
+        assert!(!downlink.narrowed(0, HOPELESS));
+        assert!(downlink.narrowed(0, HOPELESS - 1) && !downlink.shows());
         assert_eq!(downlink.is_cut_off(), Some(false));
         assert!(!downlink.widened(SECOND, 20_000));
         assert_eq!(watch(&mut downlink, (0..99).map(|_| second(9_000, 1))), []);
@@ -341,6 +353,17 @@ mod tests {
         assert!(downlink.widened(11 * SECOND, 50_000));
         assert!(downlink.narrowed(60 * SECOND, 0));
         assert_eq!(downlink.patience(), 0, "that was long ago");
+    }
+
+    #[test]
+    fn a_link_that_stays_too_narrow_for_any_picture_is_asked_until_it_is_not() {
+        let mut downlink = Downlink::default();
+        let narrow = Second {
+            room: Some(25_000),
+            ..second(16_000, 40_000)
+        };
+        assert_eq!(watch(&mut downlink, (0..9).map(|_| narrow)), [(1, false)]);
+        assert_eq!(downlink.is_cut_off(), Some(false));
     }
 
     #[test]

@@ -30,6 +30,9 @@ const SPEECH: u64 = 50_000;
 /// A picture that is not sent now for want of room is to become no smaller than this, bit/s at IP
 /// level: browsers send none below.
 const LEAST: u64 = 36_000;
+/// What is asked of speech where not even that fits, bit/s at IP level: 8 kbit/s of Opus in packets of
+/// 60 ms.
+const LEAST_SPEECH: u64 = 15_000;
 /// Where so much fits through, nothing waits long behind anything.
 const WIDE: u64 = 1_000_000;
 
@@ -126,6 +129,7 @@ pub struct Member {
     /// The most it was told to send.
     pub told: budget::Told,
     pub obeys: budget::Obeys,
+    pub carries: budget::Carries,
     pub downlink: Downlink,
     pub estimator: Estimator,
     pub pacer: Pacer,
@@ -190,6 +194,7 @@ impl Member {
             report_at: now + FIRST_REPORT,
             told: budget::Told::default(),
             obeys: budget::Obeys::default(),
+            carries: budget::Carries::default(),
             downlink: Downlink::default(),
             estimator: Estimator::default(),
             pacer: Pacer::default(),
@@ -333,6 +338,27 @@ impl Member {
     pub fn room(&self) -> Option<u64> {
         let estimate = self.estimator.estimate()?;
         Some(estimate.saturating_sub(self.speech()))
+    }
+
+    /// What its link carries, as others are told: nothing of a picture while that is taken away, and
+    /// of speech what fits where not even that does.
+    #[must_use]
+    pub fn carried(&self) -> Limits {
+        let speech = self.speech();
+        let estimate = self.estimator.estimate();
+        if self.downlink.is_cut_off().is_some() {
+            let crowded = self.probe.is_some_and(|probe| probe.is_crowded());
+            let tight = estimate.is_some_and(|estimate| estimate < speech + speech / 8);
+            return Limits {
+                audio: (crowded || tight).then_some(LEAST_SPEECH),
+                video: Some(0),
+            };
+        }
+        let room = self.room().filter(|_| self.downlink.wants());
+        Limits {
+            audio: None,
+            video: room.map(|room| room.max(LEAST)),
+        }
     }
 
     /// Sets the pace of its picture by what it promised to take and what its link carries.

@@ -55,6 +55,8 @@ pub struct Room {
     listen_at: u64,
     desk: Desk,
     copy: Vec<u8>,
+    /// What was found out about links and not told yet.
+    news: Vec<(MemberId, Limits)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +122,6 @@ impl Room {
         if let Some(at) = self.find(member) {
             let member = &mut self.members[at];
             member.downlink.limit(limits);
-            member.probe = None;
             member.pace(now);
             self.settle(now);
         }
@@ -165,6 +166,11 @@ impl Room {
         members
             .filter(move |member| member.loudness.spoke().is_some_and(|at| at >= then))
             .map(|member| member.id)
+    }
+
+    /// What a member's link carries now, once for each change of note.
+    pub fn news(&mut self) -> Option<(MemberId, Limits)> {
+        (!self.news.is_empty()).then(|| self.news.remove(0))
     }
 
     /// An authenticated RTP packet, header included.
@@ -452,7 +458,7 @@ impl Room {
         let member = &mut self.members[at];
         let told = member.told_loss(now);
         let member = &self.members[at];
-        let flow = |other: &Member| other.lane(Kind::Video).source.flow.rate();
+        let flow = |other: &Member| other.lane(Kind::Video).source.flow(now);
         let slot = member.lane(Kind::Video).slot.as_ref();
         let video = match slot {
             // what waits for the link counts too
@@ -487,8 +493,14 @@ impl Room {
         }
         for at in 0..self.members.len() {
             let second = self.second(now, at);
-            fell |= self.members[at].downlink.look(now, second);
+            if self.members[at].downlink.look(now, second) {
+                fell = true;
+                if self.members[at].downlink.is_cut_off().is_some() {
+                    self.cut_off(now, at);
+                }
+            }
             self.members[at].pace(now);
+            self.tell_carried(now, at);
         }
         if fell {
             self.assign();

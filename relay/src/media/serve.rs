@@ -18,6 +18,9 @@ const WITH_VIDEO: u64 = SECOND;
 const AUDIO_ONLY: u64 = 5 * SECOND;
 const AUDIO_WITH_LOSS: u64 = 5 * SECOND / 2;
 
+/// After its last picture a member is told as often as before for so long.
+const LATELY: u64 = 30 * SECOND;
+
 /// No transport-wide feedback is put behind more: it can be a kilobyte itself.
 const FULL: usize = 180;
 
@@ -87,7 +90,7 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
     }
     let limit = limit(at, members);
     let member = &mut members[at];
-    let flow = member.lane(Kind::Video).source.flow.rate();
+    let flow = member.lane(Kind::Video).source.flow(now);
     let speech = member.lane(Kind::Audio).source.meter.rate();
     let limit = limit
         .map(|least| least.map(|least| at_rtp_level(member.obeys.told(now, flow, least)) + speech));
@@ -131,7 +134,10 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
     if let (Some(bitrate), Some(media)) = (budget, member.lane(Kind::Video).source.ssrc) {
         writer.remb(sender, bitrate, &[media]);
     }
-    let video = member.shows() || clocks[Kind::Video as usize].is_some();
+    // a picture that was given up comes back by what is told of the link
+    let speaks = member.lane(Kind::Audio).source.live;
+    let sent_one = speaks && member.lane(Kind::Video).source.was_live(now, LATELY);
+    let video = member.shows() || sent_one || clocks[Kind::Video as usize].is_some();
     let interval = match (video, lossy) {
         (true, _) => WITH_VIDEO,
         (false, true) => AUDIO_WITH_LOSS,

@@ -60,7 +60,7 @@ pub struct Source {
     /// Of everything that comes.
     pub meter: Meter,
     /// Without retransmissions, and what browsers send beside media to find out what fits.
-    pub flow: Meter,
+    flow: Meter,
     follower: Follower,
     last: u64,
     audio: bool,
@@ -251,6 +251,23 @@ impl Source {
             None => codec::begins_picture(&track.codec, received.parcel.payload),
         };
         Some(Received { begins, ..received })
+    }
+
+    /// Something came at most so long ago.
+    #[must_use]
+    pub fn was_live(&self, now: u64, ago: u64) -> bool {
+        self.live || self.last > 0 && now < self.last + ago
+    }
+
+    /// Bit/s at IP level of media now.
+    #[must_use]
+    pub fn flow(&self, now: u64) -> u64 {
+        // a meter that nothing runs through stands still
+        if now < self.last + SECOND {
+            self.flow.rate()
+        } else {
+            0
+        }
     }
 
     #[must_use]

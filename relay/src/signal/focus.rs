@@ -112,7 +112,7 @@ impl Focus {
     }
 
     /// News from the media plane.
-    pub fn media(&mut self, desk: &Desk<'_>, event: &media::Event) {
+    pub fn media(&mut self, desk: &mut Desk<'_>, event: &media::Event) {
         match event {
             media::Event::Connected { member } => self.legs.media_connected(*member),
             media::Event::Lost { member, why } => {
@@ -120,6 +120,7 @@ impl Focus {
                 let waits = self.legs.media_lost(*member, why, until);
                 self.alarms.extend(waits.map(|key| (until, key)));
             }
+            media::Event::Carries { member, limits } => self.link_carries(desk, *member, *limits),
         }
     }
 

@@ -97,6 +97,16 @@ impl Visit {
         had
     }
 
+    /// What was found out of room for a picture.
+    fn news(&mut self) -> Vec<Option<u64>> {
+        let mut news = Vec::new();
+        while let Some((who, limits)) = self.clinic.room.news() {
+            assert_eq!(who, PATIENT);
+            news.push(limits.video);
+        }
+        news
+    }
+
     fn carry(&mut self, had: &mut Had, began: u64) {
         let (now, link) = (self.clinic.now, &mut self.link);
         for got in self.clinic.got(PATIENT) {
@@ -165,6 +175,8 @@ fn a_link_collapses_and_speech_goes_on_until_the_picture_is_back() {
     let low = visit.goes_on(8);
     println!("falling {falling:?}\nlow {low:?}");
     assert_eq!(low.pictures, 0, "{low:?}");
+    let gone = visit.news();
+    assert_eq!(gone.last(), Some(&Some(0)), "both sides are told: {gone:?}");
     assert!((132..=135).contains(&low.words), "{low:?}");
     let settled = visit.goes_on(3);
     assert!(settled.late < 500, "{settled:?}");
@@ -173,6 +185,9 @@ fn a_link_collapses_and_speech_goes_on_until_the_picture_is_back() {
     println!("back {back:?}");
     assert!(back.first_picture.is_some_and(|at| at < 7_000), "{back:?}");
     assert!(back.late < 400, "{back:?}");
+    let there = visit.news();
+    let last = there.last().copied().flatten();
+    assert!(last.is_some_and(|room| room > 30_000), "{there:?}");
     let later = visit.goes_on(20);
     println!("later {later:?}, told {}", visit.told);
     assert!(later.pictures > 380 && later.late < 400, "{later:?}");

@@ -11,10 +11,17 @@ use crate::{
 /// The body of an INFO in which a side tells what it can take: `audio=17;video=41`.
 pub(crate) const LIMITS: &str = "application/vnd.clinicall.bandwidth";
 
+/// The body of an INFO in which a relay of ours tells what our link carries, in the same words.
+pub(crate) const LINK: &str = "application/vnd.clinicall.link";
+
 impl Call {
     /// The browser's statistics.
     pub fn measured(&mut self, desk: &mut Desk<'_>, sample: Sample) {
+        let before = self.quality.plan();
         let report = self.quality.measured(sample);
+        if report.is_none() && self.quality.plan() != before {
+            desk.browser(self.id, PeerCommand::Tune(self.quality.plan()));
+        }
         self.follow(desk, report);
     }
 
@@ -22,6 +29,13 @@ impl Call {
     pub fn limited_by_peer(&mut self, desk: &mut Desk<'_>, body: &[u8]) {
         let limits = Bandwidth::read(&String::from_utf8_lossy(body));
         let report = self.quality.set_theirs(limits);
+        self.follow(desk, report);
+    }
+
+    /// The relay tells what our own link carries of what is sent to us.
+    pub fn link_carries(&mut self, desk: &mut Desk<'_>, body: &[u8]) {
+        let carried = Bandwidth::read(&String::from_utf8_lossy(body));
+        let report = self.quality.link_carries(carried.video);
         self.follow(desk, report);
     }
 

@@ -18,6 +18,7 @@ const SOON: u64 = 400 * MILLISECOND;
 const LATE: u64 = 3 * SECOND;
 /// To a link that died: what is back is back at once.
 const LATE_AFTER_DEATH: u64 = 800 * MILLISECOND;
+const CROWDED: u8 = 2;
 /// One lost packet of so many that came is a queue that is full.
 const LOST_OF: u32 = 3;
 /// Single packets that must come through after it.
@@ -42,6 +43,8 @@ pub struct Probe {
     next: u64,
     wait: u64,
     came: u8,
+    /// Packets one after the other that waited, or were never told of.
+    waited: u8,
 }
 
 impl Probe {
@@ -55,12 +58,19 @@ impl Probe {
             next: now + SOON,
             wait: SOON,
             came: 0,
+            waited: 0,
         }
     }
 
     #[must_use]
     pub fn wake(&self) -> u64 {
         self.next
+    }
+
+    /// Not even single packets get through without waiting: the speech beside them is too much.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.waited >= CROWDED
     }
 
     /// Whether a packet of padding is to be sent now.
@@ -88,6 +98,7 @@ impl Probe {
             return Found::Nothing;
         }
         self.came = self.came.saturating_add(1);
+        self.waited = 0;
         if self.died {
             if self.came >= ALIVE {
                 return Found::Alive;
@@ -109,6 +120,7 @@ impl Probe {
             (self.step, self.wait) = (0, (self.wait * 2).min(LATE));
         }
         (self.came, self.since) = (0, now);
+        self.waited = self.waited.saturating_add(1);
         self.next = now + self.wait;
     }
 }
@@ -153,6 +165,17 @@ mod tests {
         let (found, packets, _) = probe(Probe::begin(0, false), |_| None);
         assert_eq!(found, Found::Nothing);
         assert!(packets < 26, "{packets}");
+    }
+
+    #[test]
+    fn a_link_too_narrow_for_speech_is_known_by_padding_that_waits() {
+        let mut probe = Probe::begin(0, false);
+        probe.waited(0);
+        assert!(!probe.is_crowded());
+        probe.waited(SECOND);
+        assert!(probe.is_crowded());
+        probe.came(2 * SECOND, (1, 0));
+        assert!(!probe.is_crowded());
     }
 
     #[test]

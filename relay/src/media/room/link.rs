@@ -24,6 +24,10 @@ impl Room {
     /// What the silence of a member's link means, and whether it has room again.
     fn watch_link(&mut self, now: u64, at: usize, sink: &mut impl Sink) {
         let member = &mut self.members[at];
+        if member.downlink.is_cut_off().is_none() {
+            // the member has other wishes
+            member.probe = None;
+        }
         if let Some(probe) = &mut member.probe {
             if probe.due(now) && pad(now, member, sink).is_none() {
                 // nothing to ask it with: it gets the picture back when that has become small
@@ -51,11 +55,12 @@ impl Room {
     }
 
     /// A member's picture was taken away because of its link.
-    fn cut_off(&mut self, now: u64, at: usize) {
+    pub(super) fn cut_off(&mut self, now: u64, at: usize) {
         let member = &mut self.members[at];
         let died = member.downlink.is_cut_off() == Some(true);
         member.probe = Some(Probe::begin(now + member.downlink.patience(), died));
         member.pace(now);
+        self.tell_carried(now, at);
         self.assign();
         self.wake.0 = self.wake.0.min(now + QUEUED);
     }
@@ -106,6 +111,16 @@ impl Room {
         }
         if change == Change::Less {
             self.hurry_publisher(now, at);
+        }
+        self.tell_carried(now, at);
+    }
+
+    /// Tells signalling what a member's link carries, where that is another thing than before.
+    pub(super) fn tell_carried(&mut self, now: u64, at: usize) {
+        let member = &mut self.members[at];
+        let carried = member.carried();
+        if member.carries.tell(now, carried) {
+            self.news.push((member.id, carried));
         }
     }
 

@@ -217,6 +217,11 @@ impl Worker {
         let Some(seat) = self.rooms.get_mut(&room.0) else {
             return;
         };
+        while let Some((member, limits)) = seat.room.news() {
+            let news = Event::Carries { member, limits };
+            // nobody listens any more: the relay is going down
+            drop(self.setup.events.send(news));
+        }
         let Some(when) = seat.room.next_wake() else {
             return;
         };
@@ -240,6 +245,9 @@ impl Worker {
             }
             seat.wakes = None;
             seat.room.tick(now, &mut post!(self));
+            while let Some((member, limits)) = seat.room.news() {
+                drop(self.setup.events.send(Event::Carries { member, limits }));
+            }
             // a room that wants to be woken at once would otherwise keep the worker here
             if let Some(next) = seat.room.next_wake() {
                 let next = next.max(now + 1_000);

@@ -34,6 +34,8 @@ pub(super) struct Leg {
     pub described: bool,
     /// What it can take, when it has said so.
     pub takes: Option<Limits>,
+    /// What its link carries, when that is less.
+    pub carries: Limits,
     /// What it was told the others can take.
     pub told: Limits,
     /// The media path has been up.
@@ -80,6 +82,10 @@ impl Leg {
             stage,
             described: false,
             takes: None,
+            carries: Limits {
+                audio: None,
+                video: None,
+            },
             told: Limits {
                 audio: None,
                 video: None,
@@ -176,6 +182,20 @@ impl Legs {
             leg.connected = true;
             leg.silent = None;
         }
+    }
+
+    /// Notes what a member's link carries: its room, its call, and whether a picture was taken from
+    /// it or given back.
+    pub fn link_carries(
+        &mut self,
+        member: MemberId,
+        limits: Limits,
+    ) -> Option<(Key, CallId, bool)> {
+        let call = *self.members.get(&member)?;
+        let leg = self.legs.get_mut(&call)?;
+        let cut_off = |limits: Limits| limits.video == Some(0);
+        let before = std::mem::replace(&mut leg.carries, limits);
+        Some((leg.room, call, cut_off(before) != cut_off(limits)))
     }
 
     /// The room that waits for the path to return.

@@ -9,7 +9,7 @@ use clinicall_sip::{
 
 use super::{Desk, Focus, leg::Leg, room::Key};
 use crate::{
-    media::{Limits, Refusal},
+    media::{Limits, MemberId, Refusal},
     signal::{
         ALLOW,
         copies::{MAX_BODY, picked},
@@ -23,6 +23,9 @@ const PASSED_HEADERS: [&str; 3] = ["Content-Type", "Content-Disposition", "Info-
 
 /// A side says what it can take; the media plane keeps to it, and the others hear of it.
 const BANDWIDTH: &str = "application/vnd.clinicall.bandwidth";
+/// What we found out about a side's own link, in the same words: it is told when its picture goes and
+/// comes back.
+const LINK: &str = "application/vnd.clinicall.link";
 /// RFC 5168.
 const MEDIA_CONTROL: &str = "application/media_control+xml";
 
@@ -158,7 +161,7 @@ impl Focus {
         let Some(room) = self.rooms.get(&key) else {
             return;
         };
-        let takes = |call| self.legs.get(call).and_then(|leg| leg.takes);
+        let takes = |call| self.legs.get(call).map(Leg::takes);
         let takes = room.seats.iter().map(|seat| takes(seat.leg));
         let takes: Vec<Limits> = takes.map(Option::unwrap_or_default).collect();
         let audio = Most::of(takes.iter().map(|limits| limits.audio));
@@ -174,18 +177,36 @@ impl Focus {
             if leg.told == most {
                 continue;
             }
-            let mut headers = Headers::new();
-            headers.push("Content-Type", BANDWIDTH);
-            let body = written(most).into_bytes();
-            let sent = desk
-                .agent
-                .request_within(desk.now, seat.leg, Method::Info, headers, body);
+            let sent = tell(desk, seat.leg, BANDWIDTH, most);
             // refused: the socket is away; the member is told when it comes back
-            if sent.is_ok() {
+            if sent {
                 leg.told = most;
             }
         }
     }
+
+    /// The media plane found out what a member's link carries: the others send no more, and the
+    /// member hears why its picture is gone.
+    pub(super) fn link_carries(&mut self, desk: &mut Desk<'_>, member: MemberId, limits: Limits) {
+        let Some((key, call, turned)) = self.legs.link_carries(member, limits) else {
+            return;
+        };
+        if turned {
+            // one who is away finds out when it is back: the picture is there or not
+            tell(desk, call, LINK, limits);
+        }
+        self.tell_limits(desk, key);
+    }
+}
+
+fn tell(desk: &mut Desk<'_>, call: CallId, kind: &str, limits: Limits) -> bool {
+    let mut headers = Headers::new();
+    headers.push("Content-Type", kind);
+    let body = written(limits).into_bytes();
+    let sent = desk
+        .agent
+        .request_within(desk.now, call, Method::Info, headers, body);
+    sent.is_ok()
 }
 
 fn renegotiate(desk: &Desk<'_>, leg: &Leg, said: &str) -> Result<Sdp, Refusal> {
@@ -220,6 +241,21 @@ fn written(limits: Limits) -> String {
         .into_iter()
         .filter_map(|(name, bits)| Some(format!("{name}={}", bits? / 1_000)));
     parts.collect::<Vec<_>>().join(";")
+}
+
+fn least(one: Limits, other: Limits) -> Limits {
+    let least = |one: Option<u64>, other| one.into_iter().chain(other).min();
+    Limits {
+        audio: least(one.audio, other.audio),
+        video: least(one.video, other.video),
+    }
+}
+
+impl Leg {
+    /// What can be sent to it: what it said, and less if its link carries less.
+    fn takes(&self) -> Limits {
+        least(self.takes.unwrap_or_default(), self.carries)
+    }
 }
 
 /// The largest of several limits and the one below it; `None` is larger than all.

@@ -197,3 +197,41 @@ fn a_limit_told_while_the_doctor_was_away_is_told_on_the_return() {
     clinic.run_for(Millis(500));
     assert!(clinic.seen(doctor).contains(&"INFO audio=17"));
 }
+
+#[test]
+fn what_the_patients_link_carries_is_told_to_both() {
+    use crate::media::Event;
+    let (mut clinic, patient, doctor) = visit();
+    say(
+        &mut clinic,
+        patient,
+        Method::Info,
+        BANDWIDTH,
+        "audio=24;video=116",
+    );
+    assert_eq!(clinic.seen(doctor).last(), Some(&"INFO audio=24;video=116"));
+    let member = *clinic.plane.look().limits.keys().next().unwrap();
+    let mut carries = |limits| {
+        let now = clinic.now;
+        clinic
+            .exchange
+            .media(now, Event::Carries { member, limits });
+        clinic.run_for(Millis(200));
+        let last = |phone| clinic.seen(phone).last().map(|seen| (*seen).to_owned());
+        (last(patient), last(doctor))
+    };
+    let said = |said: &str| Some(said.to_owned());
+    let (patient_hears, doctor_hears) = carries(limit(15, 0));
+    assert_eq!(patient_hears, said("INFO audio=15;video=0"));
+    assert_eq!(doctor_hears, said("INFO audio=15;video=0"));
+    let room = Limits {
+        audio: None,
+        video: Some(60_000),
+    };
+    let (patient_hears, doctor_hears) = carries(room);
+    assert_eq!(patient_hears, said("INFO video=60"), "the picture is back");
+    assert_eq!(doctor_hears, said("INFO audio=24;video=60"));
+    let (patient_hears, doctor_hears) = carries(Limits::default());
+    assert_eq!(patient_hears, said("INFO video=60"), "only that it is back");
+    assert_eq!(doctor_hears, said("INFO audio=24;video=116"));
+}
