@@ -116,7 +116,10 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failed> {
 /// Scheme, host and port: user names, paths and queries may hold secrets.
 #[must_use]
 pub fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (scheme, rest) = url
+        .split_once("://")
+        .filter(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
     let host = authority.rsplit('@').next().unwrap_or("");
     format!("{scheme}://{host}")
@@ -133,6 +136,7 @@ mod tests {
             "https://clinic.example:8443"
         );
         assert_eq!(shown("http://[::1]:80?x"), "http://[::1]:80");
+        assert_eq!(shown("https:/clinic.example?token=1://x"), "://https:");
     }
 
     #[test]
