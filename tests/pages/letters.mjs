@@ -1,6 +1,5 @@
 // A person who reads what the clinic sends: messages, with a connection that can be cut.
 import { connect } from "./pkg/index.mjs";
-import { connectComet } from "./pkg/comet.mjs";
 
 let phone;
 let away = false;
@@ -19,17 +18,6 @@ export const gaps = [];
 
 export async function login(options, pipes) {
   phone = await connect(options);
-  listen(pipes);
-}
-
-// The same without a phone: a connection for messages alone.
-export async function join({ server, user, password }, pipes) {
-  const comet = server.replace(/\/sip$/, "/comet");
-  phone = await connectComet({ server: comet, user, key: password });
-  listen(pipes);
-}
-
-function listen(pipes) {
   phone.onGap = (pipe) => gaps.push(pipe);
   for (const pipe of pipes) {
     phone.on(pipe, ({ pipe, event, data, from }) => heard.push({ pipe, event, data, from: from ?? null }));
@@ -89,15 +77,5 @@ export function knock(url) {
     socket.onopen = () => socket.send('{"do":"hello","page":"4f"}');
     socket.onclose = ({ code, reason }) => resolve(`${code} ${reason}`);
     socket.onmessage = ({ data }) => data.includes("welcome") && resolve("welcome");
-  });
-}
-
-// A listener that leaves: how the browser sees the end.
-export function goodbye(url) {
-  return new Promise((resolve) => {
-    const socket = new Socket(url, "clinicall.comet.v1");
-    socket.onopen = () => socket.send('{"do":"hello","page":"5a"}');
-    socket.onmessage = () => socket.close(1000, "the visit is over");
-    socket.onclose = ({ code, wasClean }) => resolve(`${code} ${wasClean}`);
   });
 }

@@ -88,22 +88,6 @@ fn logs_in(person: &Person, pipes: &[&str]) -> Result<()> {
     )
 }
 
-/// Somebody whose page makes no calls, and loads no WebAssembly.
-fn reader_without_a_phone(
-    story: &Story<'_>,
-    role: &str,
-    kind: Kind,
-    pipes: &[&str],
-) -> Result<Person> {
-    let person = story.visitor(Phone::Clinicall, role, browser(kind)?)?;
-    let options = person.options(&json!({}));
-    person.does(
-        "window.letters = await import('./letters.mjs'); await letters.join(...arg)",
-        json!([options, pipes]),
-    )?;
-    Ok(person)
-}
-
 fn has(person: &Person, count: usize) -> Result<Vec<Heard>> {
     person.asks("return await letters.until(arg)", json!(count))
 }
@@ -154,21 +138,11 @@ fn a_message_sent_while_firefox_is_offline_arrives_once() -> Result<()> {
     offline_and_back(Firefox)
 }
 
-/// With a phone, or without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    Phone,
-    Page,
-}
-
-fn cut_and_resumed(kind: Kind, by: By) -> Result<()> {
+fn cut_and_resumed(kind: Kind) -> Result<()> {
     Story::tell_in(clinic()?, |story| {
-        let pipe = format!("web_room_{kind:?}_{by:?}");
+        let pipe = format!("web_room_{kind:?}");
         let pipes = ["msg", &pipe];
-        let patient = match by {
-            By::Phone => reader(story, "patient", kind, &pipes)?,
-            By::Page => reader_without_a_phone(story, "patient", kind, &pipes)?,
-        };
+        let patient = reader(story, "patient", kind, &pipes)?;
         let doctor = reader(story, "doctor", Chromium, &pipes)?;
         announces(&pipe, 0)?;
         let mut count = 1;
@@ -209,22 +183,12 @@ fn cut_and_resumed(kind: Kind, by: By) -> Result<()> {
 
 #[test]
 fn a_cut_socket_in_chromium_loses_nothing_and_repeats_nothing() -> Result<()> {
-    cut_and_resumed(Chromium, By::Phone)
+    cut_and_resumed(Chromium)
 }
 
 #[test]
 fn a_cut_socket_in_firefox_loses_nothing_and_repeats_nothing() -> Result<()> {
-    cut_and_resumed(Firefox, By::Phone)
-}
-
-#[test]
-fn nor_does_a_page_without_a_phone_in_chromium() -> Result<()> {
-    cut_and_resumed(Chromium, By::Page)
-}
-
-#[test]
-fn nor_does_a_page_without_a_phone_in_firefox() -> Result<()> {
-    cut_and_resumed(Firefox, By::Page)
+    cut_and_resumed(Firefox)
 }
 
 #[test]
@@ -317,26 +281,6 @@ fn an_event_stream_and_long_polls_bring_a_public_pipe() -> Result<()> {
         ensure!(second["gaps"] == json!([]), "{second}");
         Ok(())
     })
-}
-
-fn a_listener_says_goodbye(kind: Kind) -> Result<()> {
-    let clinic = clinic()?;
-    let page = browser(kind)?.open(&(clinic.address() + "visit.html"))?;
-    let leave = "const letters = await import('./letters.mjs'); return await letters.goodbye(arg)";
-    let end: String = page.eval(leave, json!(format!("ws://{}/comet", clinic.http())))?;
-    page.close()?;
-    ensure!(end == "1000 true", "{end}");
-    Ok(())
-}
-
-#[test]
-fn a_goodbye_is_a_clean_end_in_chromium() -> Result<()> {
-    a_listener_says_goodbye(Chromium)
-}
-
-#[test]
-fn a_goodbye_is_a_clean_end_in_firefox() -> Result<()> {
-    a_listener_says_goodbye(Firefox)
 }
 
 /// Cross-site WebSocket hijacking, and no login at all.
