@@ -79,3 +79,13 @@ export function knock(url) {
     socket.onmessage = ({ data }) => data.includes("welcome") && resolve("welcome");
   });
 }
+
+// A listener that leaves: how the browser sees the end.
+export function goodbye(url) {
+  return new Promise((resolve) => {
+    const socket = new Socket(url, "clinicall.comet.v1");
+    socket.onopen = () => socket.send('{"do":"hello","page":"5a"}');
+    socket.onmessage = () => socket.close(1000, "the visit is over");
+    socket.onclose = ({ code, wasClean }) => resolve(`${code} ${wasClean}`);
+  });
+}

@@ -283,6 +283,26 @@ fn an_event_stream_and_long_polls_bring_a_public_pipe() -> Result<()> {
     })
 }
 
+fn a_listener_says_goodbye(kind: Kind) -> Result<()> {
+    let clinic = clinic()?;
+    let page = browser(kind)?.open(&(clinic.address() + "visit.html"))?;
+    let leave = "const letters = await import('./letters.mjs'); return await letters.goodbye(arg)";
+    let end: String = page.eval(leave, json!(format!("ws://{}/comet", clinic.http())))?;
+    page.close()?;
+    ensure!(end == "1000 true", "{end}");
+    Ok(())
+}
+
+#[test]
+fn a_goodbye_is_a_clean_end_in_chromium() -> Result<()> {
+    a_listener_says_goodbye(Chromium)
+}
+
+#[test]
+fn a_goodbye_is_a_clean_end_in_firefox() -> Result<()> {
+    a_listener_says_goodbye(Firefox)
+}
+
 /// Cross-site WebSocket hijacking, and no login at all.
 #[test]
 fn a_page_of_another_site_and_a_stranger_are_refused() -> Result<()> {
