@@ -348,13 +348,15 @@ impl Person {
         }
     }
 
-    /// Waits until sound and picture of the other side arrive: more of them than now.
+    /// Waits until sound and picture of the other side arrive: more of them than now, and over a pair that is
+    /// known (now and then Firefox names it a moment after media flows on it).
     pub fn sees_and_hears(&self) -> Result<Flow> {
         let now = self.flow()?;
         self.until_flow("a moving picture and sound", |flow| {
             flow.frames_decoded >= now.frames_decoded + 5
                 && flow.audio_packets >= now.audio_packets + 10
                 && flow.audio_energy > now.audio_energy
+                && flow.protocol.is_some()
         })
     }
 

@@ -16,10 +16,8 @@ fn over_tcp(doctor: &Person, patient: &Person) -> Result<()> {
     patient.until("incoming")?;
     patient.answer()?;
     doctor.until("connected")?;
-    talk(doctor, patient)?;
-    for person in [doctor, patient] {
-        // now and then Firefox names the pair in use a moment after media flows on it
-        let flow = person.until_flow("on a known pair", |flow| flow.protocol.is_some())?;
+    let (flow, other) = talk(doctor, patient)?;
+    for flow in [flow, other] {
         ensure!(
             flow.protocol.as_deref() == Some("tcp"),
             "not over TCP: {flow:?}"
