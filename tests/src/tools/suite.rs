@@ -129,7 +129,8 @@ fn stories_with(which: &[&str], filter: Option<&str>, more: &[(&str, &Path)]) ->
     pkg::make()?;
     let relay = relay()?;
     run(cargo()
-        .args(["test", "--package", STORIES])
+        // a story that fails hides none of the others
+        .args(["test", "--package", STORIES, "--no-fail-fast"])
         .args(which)
         .args(filter)
         .envs(more.iter().copied())
