@@ -155,8 +155,8 @@ fn attack_18_a_strangers_name_and_reasons_are_words_to_the_doctor() -> Result<()
     let mallory = mallory(&clinic)?;
     does(&mallory, "stage.ring(arg, false)", json!("doctor"))?;
     sees(&doctor, &format!("{HOSTILE} is calling"))?;
-    let title: String = doctor.eval("return document.title", Value::Null)?;
-    ensure!(title.contains("<img"), "{title}");
+    let titled = "return document.title.includes('<img')";
+    waits(&doctor, "the name in the title", titled, &Value::Null)?;
     unharmed(&doctor)?;
     press(&doctor, "answer-voice")?;
     sees(&doctor, "Connected")?;
