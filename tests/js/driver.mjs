@@ -3,8 +3,10 @@
 //
 // Everything has a deadline, and the end of standard input is the end of the browser, so that no
 // story leaves one behind.
-import { existsSync, readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
@@ -46,6 +48,33 @@ const firefox = ({ secure }) => ({
   },
 });
 
+// A sound card that nobody hears. On a machine without one Firefox's AudioContexts never run: its pages are
+// silent and record silence.
+async function soundCard() {
+  const home = mkdtempSync(join(tmpdir(), "sound-"));
+  process.on("exit", () => rmSync(home, { recursive: true, force: true }));
+  const socket = join(home, "socket");
+  const card = spawn("pulseaudio", [
+    "-n",
+    "--daemonize=no",
+    "--exit-idle-time=-1",
+    "--use-pid-file=no",
+    "--load=module-null-sink",
+    `--load=module-native-protocol-unix auth-anonymous=1 socket=${socket}`,
+  ], { stdio: "ignore", env: { ...process.env, HOME: home, XDG_RUNTIME_DIR: home } });
+  process.on("exit", () => card.kill());
+  const gone = new Promise((_, reject) => {
+    card.on("error", reject);
+    card.on("exit", (code) => reject(new Error(`pulseaudio ended with ${code}`)));
+  });
+  gone.catch(() => {});
+  const there = async () => {
+    while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await Promise.race([there(), gone]);
+  return { ...process.env, PULSE_SERVER: `unix:${socket}` };
+}
+
 let browser;
 const pages = new Map();
 let lastPage = 0;
@@ -63,6 +92,7 @@ const does = {
     const kinds = { chromium, firefox };
     browser = await puppeteer.launch({
       ...kinds[kind](how),
+      ...(kind === "firefox" ? { env: await soundCard() } : {}),
       headless: true,
       handleSIGINT: false,
       handleSIGTERM: false,

@@ -32,6 +32,7 @@ pub fn stories() -> Result<()> {
     programs(&[
         ("chromium", "chromium"),
         ("firefox-esr", "firefox-esr"),
+        ("pulseaudio", "pulseaudio"),
         ("ip", "iproute2"),
         ("iptables", "iptables"),
         ("unshare", "util-linux"),

@@ -74,10 +74,6 @@ impl Cell {
         }
     }
 
-    pub fn is_chromium(self) -> bool {
-        self.browsers() == (Chromium, Chromium)
-    }
-
     pub const fn browsers(self) -> (Kind, Kind) {
         (self.doctor, self.patient)
     }

@@ -213,15 +213,12 @@ pub fn rows(cell: Cell, ours: &Figures, jssip: &Figures) -> Vec<Row> {
         less("sent down, most in a second", "kbit/s", |it| it.down.1),
         less("concealed speech", "%", |it| it.concealed),
     ];
-    // where a Firefox is at an end the recording is silent, for a reason not found: no figure is better than that one
-    if cell.is_chromium() {
-        rows.extend([
-            more("STOI", "of 1", |it| it.score.stoi).goal_if(lost <= least, UNDERSTOOD),
-            more("ESTOI", "of 1", |it| it.score.estoi),
-            more("PESQ", "MOS", |it| it.score.pesq),
-            less("seconds of speech lost", "%", |it| it.score.missed * 100.0),
-        ]);
-    }
+    rows.extend([
+        more("STOI", "of 1", |it| it.score.stoi).goal_if(lost <= least, UNDERSTOOD),
+        more("ESTOI", "of 1", |it| it.score.estoi),
+        more("PESQ", "MOS", |it| it.score.pesq),
+        less("seconds of speech lost", "%", |it| it.score.missed * 100.0),
+    ]);
     if cell.video() {
         let (face, lips) = (cell.kbps == 64, cell.kbps >= 150);
         let fps = if lips { LIPS_FPS } else { FACE_FPS };
