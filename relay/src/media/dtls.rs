@@ -4,6 +4,7 @@
 //! address; here there is one, under a fixed name, so that it survives a change of network.
 
 mod hello;
+mod repeat;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -24,6 +25,7 @@ use rtc_shared::{TransportProtocol, error::Error};
 
 use super::srtp::{Inbound, Outbound, Profile, contexts};
 use hello::Hello;
+use repeat::Answered;
 
 /// The label of RFC 5764 section 4.2.
 const EXPORTER: &str = "EXTRACTOR-dtls_srtp";
@@ -135,23 +137,22 @@ fn sha256(bytes: &[u8]) -> Fingerprint {
     out
 }
 
-/// Whether a datagram is made of whole DTLS 1.0 or 1.2 records (RFC 6347 section 4.1).
+/// Header, content and what follows of a DTLS 1.0 or 1.2 record (RFC 6347 section 4.1); `None`: it is none.
+fn record(bytes: &[u8]) -> Option<(&[u8; 13], &[u8], &[u8])> {
+    let (header, rest) = bytes.split_first_chunk()?;
+    let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
+    let (content, rest) = rest.split_at_checked(len)?;
+    let known = (20..=23).contains(&header[0]) && header[1] == 0xfe;
+    known.then_some((header, content, rest))
+}
+
+/// Whether a datagram is made of whole records.
 fn is_records(mut datagram: &[u8]) -> bool {
-    if datagram.is_empty() {
-        return false;
+    let is_empty = datagram.is_empty();
+    while let Some((_, _, rest)) = record(datagram) {
+        datagram = rest;
     }
-    while !datagram.is_empty() {
-        let Some((header, rest)) = datagram.split_at_checked(13) else {
-            return false;
-        };
-        let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
-        let known = (20..=23).contains(&header[0]) && header[1] == 0xfe;
-        match rest.get(len..) {
-            Some(rest) if known => datagram = rest,
-            _ => return false,
-        }
-    }
-    true
+    !is_empty && datagram.is_empty()
 }
 
 /// Which side begins.
@@ -201,6 +202,7 @@ pub struct Dtls {
     state: State,
     complete: bool,
     taken: u32,
+    answered: Answered,
 }
 
 impl std::fmt::Debug for Dtls {
@@ -220,6 +222,7 @@ impl Dtls {
             state: State::Fresh(Hello::default()),
             complete: false,
             taken: 0,
+            answered: Answered::default(),
         }
     }
 
@@ -290,6 +293,9 @@ impl Dtls {
                 self.taken += 1;
                 if self.taken > PATIENCE {
                     return self.over("the DTLS handshake does not end".to_owned());
+                }
+                if self.answered.has_answered(datagram) {
+                    return Step::None;
                 }
             }
             State::Done => {}
@@ -389,6 +395,11 @@ impl Dtls {
 
     /// The next datagram to send.
     pub fn poll(&mut self) -> Option<BytesMut> {
-        Some(self.endpoint.poll_transmit()?.message)
+        let datagram = self.endpoint.poll_transmit()?.message;
+        self.answered.sends(&datagram);
+        Some(datagram)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ const LONGEST: usize = 8 * 1024;
 const KEPT: usize = 8;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-const RECORD_HEADER: usize = 13;
 const HANDSHAKE_HEADER: usize = 12;
 /// `use_srtp` (RFC 5764 section 4.1.1).
 const USE_SRTP: u16 = 14;
@@ -98,12 +97,8 @@ impl Hello {
 
 /// The content of the first record if it is a handshake record of epoch 0, and what follows.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (header, rest) = bytes.split_at_checked(RECORD_HEADER)?;
-    if header[0] != HANDSHAKE || header[1] != 0xfe || header[3..5] != [0, 0] {
-        return None;
-    }
-    let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
-    rest.split_at_checked(len)
+    let (header, content, rest) = super::record(bytes)?;
+    (header[0] == HANDSHAKE && header[3..5] == [0, 0]).then_some((content, rest))
 }
 
 /// version(2) random(32) session<..255> cookie<..255> suites<..65535> compression<..255>, then
