@@ -19,6 +19,8 @@ pub struct Bandwidth {
     /// Less than a picture costs at least (33) is none.
     pub video: Option<u32>,
     pub mode: Mode,
+    /// What of our speech is lost on the way out.
+    pub(crate) lossy: Lossy,
     /// The media goes over IPv6, whose header is 20 bytes longer.
     pub(crate) v6: bool,
 }
@@ -33,6 +35,17 @@ pub enum Mode {
     Show,
 }
 
+/// How much of it is lost, as far as it matters to speech: whether its bits are better spent on saying things twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lossy {
+    /// Little, or the other side does not understand RED.
+    #[default]
+    Not,
+    /// Speech twice beats speech of more bits, but not speech of hardly any.
+    Some,
+    Much,
+}
+
 /// The least we give speech: Opus has 9 of it in packets of 120 ms over IPv4. Nine of these packets, a STUN check and an
 /// RTCP report in the same second are the 2,000 bytes of 16 kbit/s.
 pub(crate) const AUDIO_LEAST: u32 = 13;
@@ -44,13 +57,29 @@ pub struct Speech {
     pub bitrate: u32,
     /// Milliseconds of speech in a packet.
     pub ptime: u32,
+    /// Each packet carries the one before along (RFC 2198): what was lost is heard from the next.
+    pub twice: bool,
 }
+
+/// Milliseconds of speech in a packet, and whether it carries the one before along: what only a description says.
+pub(crate) type Framing = (u32, bool);
 
 /// From this length on the link is so slow that a loud second of Opus' variable bitrate (a third above its average)
 /// is more than there is; all seconds alike fit.
 const STEADY: u32 = 60;
 
 impl Speech {
+    /// Without a limit: what libwebrtc takes by itself.
+    const FREE: Self = Self {
+        bitrate: 32_000,
+        ptime: 20,
+        twice: false,
+    };
+
+    pub(crate) fn framing(self) -> Framing {
+        (self.ptime, self.twice)
+    }
+
     /// Mono, silence not sent, loss repaired from the next packet (RFC 7587 section 6.1).
     fn parameters(self) -> OpusParameters {
         OpusParameters {
@@ -67,6 +96,9 @@ impl Speech {
 
 /// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10.
 const AROUND_SPEECH: u32 = 58;
+
+/// Bytes that it costs to carry a packet along, beside its speech (RFC 2198 section 3).
+const CARRYING: u32 = 5;
 
 /// What an IPv6 header has more than an IPv4 one.
 const MORE_V6: u32 = 20;
@@ -141,17 +173,46 @@ impl Bandwidth {
     /// Longer packets when headers would outweigh speech (20 ms ones cost 23 kbit/s in headers):
     /// the shortest packet of which at least half is speech.
     pub(crate) fn speech(self) -> Option<Speech> {
+        let Some(budget) = self.audio else {
+            let twice = Speech {
+                twice: true,
+                ..Speech::FREE
+            };
+            return (self.lossy != Lossy::Not).then_some(twice);
+        };
         // page's numbers: nonsense must not overflow
-        let budget = self.audio?.min(1_000) * 1_000;
+        let budget = budget.min(1_000) * 1_000;
         let bytes = AROUND_SPEECH + if self.v6 { MORE_V6 } else { 0 };
         let around = |ptime: u32| bytes * 8 * 1_000 / ptime;
-        let ptime = [20, 40, 60]
-            .into_iter()
-            .find(|ptime| around(*ptime) * 2 <= budget);
-        let ptime = ptime.unwrap_or(120);
-        // RFC 6716 section 2: Opus runs from 6 to 510 kbit/s
-        let bitrate = budget.saturating_sub(around(ptime)).clamp(6_000, 510_000);
-        Some(Speech { bitrate, ptime })
+        let speech = |twice: bool| {
+            let left = |ptime| {
+                let left = budget.saturating_sub(around(ptime));
+                if twice {
+                    left.saturating_sub(CARRYING * 8_000 / ptime) / 2
+                } else {
+                    left
+                }
+            };
+            let ptime = [20, 40, 60].into_iter();
+            let ptime = ptime.clone().find(|ptime| around(*ptime) <= left(*ptime));
+            let ptime = ptime.unwrap_or(120);
+            (left(ptime), ptime)
+        };
+        let worth = match self.lossy {
+            Lossy::Not => u32::MAX,
+            Lossy::Some => 7_500,
+            Lossy::Much => 6_000,
+        };
+        let ((bitrate, ptime), twice) = match speech(true) {
+            both if both.0 >= worth => (both, true),
+            _ => (speech(false), false),
+        };
+        Some(Speech {
+            // RFC 6716 section 2: Opus runs from 6 to 510 kbit/s
+            bitrate: bitrate.clamp(6_000, 510_000),
+            ptime,
+            twice,
+        })
     }
 
     /// Codec bits per second for video.
@@ -189,12 +250,7 @@ impl Bandwidth {
 /// that offers anew what `local` said before. `None`: one of them cannot be read.
 #[cfg(any(test, target_arch = "wasm32"))]
 pub(crate) fn reframed(remote: &str, local: &str, speech: Option<Speech>) -> Option<String> {
-    /// Without a limit: what libwebrtc takes by itself.
-    const FREE: Speech = Speech {
-        bitrate: 32_000,
-        ptime: 20,
-    };
-    use clinicall_sip::sdp::edit::{keep_codecs, remove_bandwidth};
+    use clinicall_sip::sdp::edit::{keep_codecs, prefer_codecs, remove_bandwidth};
     let (mut sdp, local) = (Sdp::parse(remote).ok()?, Sdp::parse(local).ok()?);
     for (theirs, ours) in sdp.media.iter_mut().zip(&local.media) {
         // an offer becomes an answer: it has the codecs and the role we agreed to
@@ -208,8 +264,10 @@ pub(crate) fn reframed(remote: &str, local: &str, speech: Option<Speech>) -> Opt
         let agreed: Vec<u8> = ours.rtpmaps().iter().map(|map| map.payload_type).collect();
         keep_codecs(theirs, &|map, _| agreed.contains(&map.payload_type));
         if theirs.kind() == "audio" {
+            let speech = speech.unwrap_or(Speech::FREE);
             remove_bandwidth(theirs);
-            set_opus_parameters(theirs, &speech.unwrap_or(FREE).parameters());
+            set_opus_parameters(theirs, &speech.parameters());
+            prefer_codecs(theirs, &[if speech.twice { "red" } else { "opus" }]);
         }
     }
     Some(sdp.to_string())
@@ -236,21 +294,24 @@ mod tests {
             audio(64),
             Speech {
                 bitrate: 40_800,
-                ptime: 20
+                ptime: 20,
+                twice: false
             }
         );
         assert_eq!(
             audio(32),
             Speech {
                 bitrate: 20_400,
-                ptime: 40
+                ptime: 40,
+                twice: false
             }
         );
         assert_eq!(
             audio(16),
             Speech {
                 bitrate: 8_267,
-                ptime: 60
+                ptime: 60,
+                twice: false
             }
         );
         assert_eq!(audio(10).ptime, 120);
@@ -308,6 +369,28 @@ mod tests {
         a=mid:1
         a=rtpmap:96 VP8/90000
         ");
+    }
+
+    #[test]
+    fn what_is_lost_is_said_twice_where_that_leaves_enough_to_say() {
+        let speech = |kbps, lossy| {
+            let limits = Bandwidth {
+                audio: Some(kbps),
+                lossy,
+                ..Bandwidth::default()
+            };
+            limits.speech().unwrap()
+        };
+        for kbps in 13..=120 {
+            let speech = speech(kbps, Lossy::Much);
+            let copies = 1 + u32::from(speech.twice);
+            let carrying = u32::from(speech.twice) * CARRYING * 8_000 / speech.ptime;
+            let spent = copies * speech.bitrate + carrying + AROUND_SPEECH * 8_000 / speech.ptime;
+            assert!(spent <= kbps * 1_000, "{kbps} kbit/s: {spent}");
+        }
+        assert!(!speech(13, Lossy::Much).twice && !speech(17, Lossy::Some).twice);
+        assert!(speech(22, Lossy::Much).twice && speech(24, Lossy::Some).twice);
+        assert!(!speech(64, Lossy::Not).twice);
     }
 
     #[test]
@@ -391,6 +474,23 @@ mod tests {
         let text = reframed(&text, &answered.to_string(), None).unwrap();
         assert!(text.contains("maxaveragebitrate=32000") && text.contains("a=ptime:20"));
         assert_eq!(text.matches("a=ptime").count(), 1);
+        // and said twice, when packets are lost
+        let twice = Speech {
+            twice: true,
+            ..speech
+        };
+        let text = reframed(offer, offer, Some(twice)).unwrap();
+        assert!(
+            Sdp::parse(&text).unwrap().media[0]
+                .formats()
+                .starts_with(&["63", "111"])
+        );
+        let text = reframed(&text, offer, Some(speech)).unwrap();
+        assert!(
+            Sdp::parse(&text).unwrap().media[0]
+                .formats()
+                .starts_with(&["111", "63"])
+        );
         assert_eq!(reframed("v=1", offer, None), None);
     }
 

@@ -8,7 +8,10 @@
 //! less speech, still less; and up again one rung at a time when it has been easy for a while, the longer the
 //! oftener going up has failed.
 
+mod twice;
+
 use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, Speech};
+use twice::Twice;
 
 /// A rung of the ladder: 0 is what the limits allow.
 const HALF_PICTURE: u8 = 1;
@@ -120,6 +123,7 @@ pub struct Quality {
     since_up: u8,
     shortest: u32,
     lossy: [u8; 2],
+    twice: Twice,
     /// Tenths of the picture's budget that repairs take.
     repairs: u32,
     /// Samples with less loss than that, up to [`EASY`].
@@ -146,6 +150,11 @@ impl Quality {
         self.ours
     }
 
+    /// Whether both sides understand redundant speech.
+    pub fn set_red(&mut self, agreed: bool) {
+        self.twice.agreed = agreed;
+    }
+
     /// Packets have the longer headers of IPv6.
     pub fn set_v6(&mut self, v6: bool) {
         self.ours.v6 = v6;
@@ -160,6 +169,7 @@ impl Quality {
     #[must_use]
     pub fn plan(&self) -> Plan {
         let mut limits = self.now();
+        limits.lossy = self.twice.lossy();
         if let Some(video) = &mut limits.video
             && *video >= PICTURE_LEAST
         {
@@ -240,6 +250,7 @@ impl Quality {
         } else if self.cleaner == EASY {
             (self.repairs, self.cleaner) = (self.repairs - 1, 0);
         }
+        self.twice.measured(sample.lost);
         if sample.rtt > 0 && (self.shortest == 0 || sample.rtt < self.shortest) {
             self.shortest = sample.rtt;
         }

@@ -42,7 +42,8 @@ pub(crate) fn trim_offer(sdp: &mut Sdp) {
     for section in &mut sdp.media {
         match section.kind() {
             "audio" => {
-                keep_codecs(section, &|map, _| map.is("opus"));
+                // and RED around it: speech twice on a link that loses some
+                keep_codecs(section, &|map, _| map.is("opus") || map.is("red"));
                 remove_feedback(section, "transport-cc");
                 remove_feedback(section, "goog-remb");
                 keep_extensions(section, &FOR_AUDIO);
@@ -126,7 +127,7 @@ mod tests {
             text.len(),
             offer.len()
         );
-        assert_eq!(codecs(&sdp, 0), ["opus"]);
+        assert_eq!(codecs(&sdp, 0), ["opus", "red"]);
         assert_eq!(codecs(&sdp, 1), ["VP8", "rtx", "H264", "rtx"]);
         assert_eq!(sdp.media[0].extmaps().len(), 2);
         assert!(text.contains(" cname:") && !text.contains("msid"));

@@ -8,13 +8,19 @@ use std::{
 use clinicall_relay::media::{
     dtls::{Dtls, Identity, Step},
     estimate::Estimator,
-    rtcp, rtp, srtp, stun,
+    red, rtcp, rtp, srtp, stun,
 };
 
 pub type Check = fn(&[u8]);
 
 /// The check of every target by its name.
-pub const ALL: [(&str, Check); 4] = [("stun", stun), ("rtp", rtp), ("rtcp", rtcp), ("dtls", dtls)];
+pub const ALL: [(&str, Check); 5] = [
+    ("stun", stun),
+    ("rtp", rtp),
+    ("red", redundant),
+    ("rtcp", rtcp),
+    ("dtls", dtls),
+];
 
 pub fn stun(bytes: &[u8]) {
     let Some(message) = stun::Message::parse(bytes) else {
@@ -24,6 +30,23 @@ pub fn stun(bytes: &[u8]) {
     assert!(!message.authentic(&stun::key("a password nobody has")));
     if let (Some(name), Some(ufrag)) = (message.username, message.local_ufrag()) {
         assert!(name.starts_with(ufrag) && name.len() > ufrag.len());
+    }
+}
+
+/// The payload of a redundant packet, with Opus as 111 in it.
+pub fn redundant(bytes: &[u8]) {
+    const OPUS: u8 = 111;
+    let Some(bundle) = red::Bundle::of(bytes, OPUS) else {
+        return;
+    };
+    let older = bundle.older.iter().flatten();
+    let carried: usize = older.map(|(_, older)| older.len()).sum();
+    assert!(bundle.newest.len() + carried < bytes.len());
+    let header = [0x80, 63, 0, 1, 0, 0, 0, 9, 0, 0, 0, 5];
+    let own = rtp::Packet::parse(&header).expect("a header of twelve bytes");
+    for packet in bundle.older_packets(own, OPUS) {
+        assert!(packet.payload_type == OPUS && !packet.payload.is_empty());
+        assert!(packet.sequence.wrapping_sub(own.sequence) >= u16::MAX - 1);
     }
 }
 

@@ -21,6 +21,8 @@ pub mod nack;
 pub mod negotiated;
 mod outbox;
 mod pacer;
+pub mod red;
+pub mod redundancy;
 pub mod report;
 pub mod room;
 mod roster;

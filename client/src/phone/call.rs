@@ -31,8 +31,9 @@ use super::{
     path::Path,
 };
 use crate::{
+    bandwidth::Framing,
     options::Account,
-    quality::Quality,
+    quality::{Plan, Quality},
     reason::{Cause, Error, Reason},
 };
 use held::Held;
@@ -73,8 +74,12 @@ pub(crate) struct Call {
     quality: Quality,
     /// The other side was told what we can take.
     told_limits: bool,
-    /// Milliseconds of speech in a packet as the browser was last told.
-    ptime: Option<u32>,
+    /// What the senders were last told.
+    tuned: Option<Plan>,
+    /// How speech is put into packets, as the browser was last told.
+    framing: Option<Framing>,
+    /// Our side and the other understand redundant speech.
+    red: [bool; 2],
     stage: Stage,
 }
 
@@ -175,7 +180,9 @@ impl Call {
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
             told_limits: false,
-            ptime: None,
+            tuned: None,
+            framing: None,
+            red: [false; 2],
             stage: Stage::Preparing {
                 to,
                 draft: Draft::Camera,
@@ -212,7 +219,9 @@ impl Call {
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
             told_limits: false,
-            ptime: None,
+            tuned: None,
+            framing: None,
+            red: [false; 2],
             stage: Stage::Over,
         };
         let reply = match offer {

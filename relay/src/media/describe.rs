@@ -304,6 +304,7 @@ impl Describer {
             codec: chosen.codec.clone(),
             payload_type: chosen.payload_type,
             rtx: chosen.rtx,
+            red: chosen.red,
             clock_rate: chosen.clock_rate,
             receives: matches!(direction, Direction::SendRecv | Direction::RecvOnly),
             sends: matches!(direction, Direction::SendRecv | Direction::SendOnly),

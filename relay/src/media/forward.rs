@@ -3,11 +3,12 @@
 use super::{
     MemberId,
     member::{Kind, Member},
+    redundancy::room,
     room::Sink,
     serve::SOON,
     slot::Slot,
     source::Received,
-    time::SECOND,
+    time::{SECOND, micros},
     vp8,
 };
 
@@ -77,6 +78,10 @@ fn deliver(
     let Received {
         parcel, picture, ..
     } = received;
+    let older = received
+        .older
+        .map(|older| (older, receiver.carried_along()));
+    let budget = receiver.downlink.limits().audio;
     let lane = &mut receiver.lanes[kind as usize];
     let (Some(slot), Some(track)) = (&mut lane.slot, &lane.track) else {
         return;
@@ -100,7 +105,20 @@ fn deliver(
             place.shift.apply(picture, copy);
             &copy[..]
         }
-        _ => parcel.payload,
+        _ => match (older, track.red) {
+            (Some((older, distance @ 1..)), Some(red)) => {
+                let passed = older.step().unwrap_or(0);
+                let passed = micros(passed, track.clock_rate);
+                let bounds = (distance, slot.since(), room(budget, passed));
+                if older.wrap(copy, track.payload_type, parcel.payload, bounds) {
+                    header.retype(red);
+                    &copy[..]
+                } else {
+                    parcel.payload
+                }
+            }
+            _ => parcel.payload,
+        },
     };
     let header = header.finish();
     sink.rtp(receiver.id, header, payload);

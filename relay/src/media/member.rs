@@ -7,6 +7,8 @@ use super::{
     level::Loudness,
     negotiated::{Negotiated, Track},
     pacer::Pacer,
+    red::Bundle,
+    redundancy::Redundancy,
     report::Timebase,
     rtcp::Block,
     rtp::Packet,
@@ -44,6 +46,44 @@ pub enum Kind {
 
 impl Kind {
     pub const BOTH: [Self; 2] = [Self::Audio, Self::Video];
+}
+
+/// What the payload type of a packet says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    Media,
+    /// Sent again (RFC 4588).
+    Repair,
+    /// Speech of now and before (RFC 2198).
+    Bundle,
+}
+
+/// A packet of a member and what is in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpacked<'a> {
+    pub kind: Kind,
+    pub repairs: bool,
+    pub packet: Packet<'a>,
+    /// The payload type of what is inside.
+    bundle: Option<(u8, Bundle<'a>)>,
+}
+
+impl<'a> Unpacked<'a> {
+    /// What it carries along, the oldest first.
+    pub fn older(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
+        let packet = self.packet;
+        let bundle = self.bundle.into_iter();
+        bundle.flat_map(move |(codec, bundle)| bundle.older_packets(packet, codec))
+    }
+
+    /// The packet by itself.
+    #[must_use]
+    pub fn own(&self) -> Packet<'a> {
+        match self.bundle {
+            None => self.packet,
+            Some((codec, bundle)) => self.packet.bare(codec, bundle.newest),
+        }
+    }
 }
 
 /// One kind of media of a member, both ways.
@@ -105,6 +145,7 @@ fn is_same_stream(old: &Track, new: &Track) -> bool {
         (
             track.payload_type,
             track.rtx,
+            track.red,
             track.clock_rate,
             track.extensions,
             track.feedback,
@@ -131,6 +172,7 @@ pub struct Member {
     pub obeys: budget::Obeys,
     pub carries: budget::Carries,
     pub downlink: Downlink,
+    pub redundancy: Redundancy,
     pub estimator: Estimator,
     pub pacer: Pacer,
     /// Asks the link whether a picture would fit.
@@ -196,6 +238,7 @@ impl Member {
             obeys: budget::Obeys::default(),
             carries: budget::Carries::default(),
             downlink: Downlink::default(),
+            redundancy: Redundancy::default(),
             estimator: Estimator::default(),
             pacer: Pacer::default(),
             probe: None,
@@ -234,14 +277,45 @@ impl Member {
         &mut self.lanes[kind as usize]
     }
 
-    /// Takes a packet it sent; `None`: the room has no use for it.
-    pub fn receive<'a>(&mut self, now: u64, packet: &'a [u8]) -> Option<(Kind, Received<'a>)> {
-        let packet = Packet::parse(packet).ok();
-        let found = packet.and_then(|packet| Some((packet, self.classify(&packet)?)));
-        let Some((packet, (kind, repairs))) = found else {
-            self.stats.refused += 1;
-            return None;
+    /// The packets that are in one it sent: itself, and before it those that it carries along.
+    #[must_use]
+    pub fn unpack<'a>(&self, packet: &'a [u8]) -> Option<Unpacked<'a>> {
+        let packet = Packet::parse(packet).ok()?;
+        let (kind, carries) = self.classify(&packet)?;
+        let bundle = match (carries, &self.lane(kind).track) {
+            (Carries::Bundle, Some(track)) => Some((
+                track.payload_type,
+                Bundle::of(packet.payload, track.payload_type)?,
+            )),
+            _ => None,
         };
+        Some(Unpacked {
+            kind,
+            repairs: carries == Carries::Repair,
+            packet,
+            bundle,
+        })
+    }
+
+    /// Takes a packet that never came, out of one that carries it along.
+    pub fn recover<'a>(
+        &mut self,
+        now: u64,
+        kind: Kind,
+        packet: &Packet<'a>,
+    ) -> Option<Received<'a>> {
+        let Lane { track, source, .. } = &mut self.lanes[kind as usize];
+        source.recover(now, track.as_ref()?, packet)
+    }
+
+    /// Takes a packet it sent; `None`: the room has no use for it.
+    pub fn receive<'a>(
+        &mut self,
+        now: u64,
+        kind: Kind,
+        repairs: bool,
+        packet: &Packet<'a>,
+    ) -> Option<Received<'a>> {
         let Lane { track, source, .. } = &mut self.lanes[kind as usize];
         let track = track.as_ref()?;
         let feedback = track.extensions.transport_cc;
@@ -249,30 +323,34 @@ impl Member {
         if let Some(&[high, low]) = feedback.and_then(|id| packet.extension(id)) {
             self.recorder.came(now, u16::from_be_bytes([high, low]));
         }
-        let received = if repairs {
-            source.receive_repair(now, track, &packet)
+        if repairs {
+            source.receive_repair(now, track, packet)
         } else {
-            source.receive(now, track, &packet)
-        };
-        Some((kind, received?))
+            source.receive(now, track, packet)
+        }
     }
 
-    /// Which track a packet belongs to, and whether it repairs. The payload type tells; where two
+    /// Which track a packet belongs to, and what it carries. The payload type tells; where two
     /// sections share one, the `mid` does (RFC 8843 section 9.2).
-    #[must_use]
-    fn classify(&self, packet: &Packet<'_>) -> Option<(Kind, bool)> {
+    fn classify(&self, packet: &Packet<'_>) -> Option<(Kind, Carries)> {
         let mut found = None;
         for kind in Kind::BOTH {
             let Some(track) = self.lane(kind).sent() else {
                 continue;
             };
-            let repairs = track.rtx == Some(packet.payload_type);
-            if !repairs && track.payload_type != packet.payload_type {
+            let is = |payload_type| payload_type == Some(packet.payload_type);
+            let carries = if is(Some(track.payload_type)) {
+                Carries::Media
+            } else if is(track.rtx) {
+                Carries::Repair
+            } else if is(track.red) {
+                Carries::Bundle
+            } else {
                 continue;
-            }
+            };
             let mid = track.extensions.mid.and_then(|id| packet.extension(id));
             if mid.is_none_or(|mid| mid == track.mid.as_bytes()) {
-                found = found.or(Some((kind, repairs)));
+                found = found.or(Some((kind, carries)));
             }
         }
         found
@@ -340,6 +418,20 @@ impl Member {
         Some(estimate.saturating_sub(self.speech()))
     }
 
+    /// How many packets of speech before it each one carries along to the member.
+    #[must_use]
+    pub fn carried_along(&self) -> usize {
+        let distance = self.redundancy.distance();
+        let can = self.lane(Kind::Audio).track.as_ref();
+        if distance == 0 || can.is_none_or(|track| track.red.is_none()) {
+            return 0;
+        }
+        let budget = self.downlink.limits().audio;
+        let fits = budget.is_none_or(|budget| self.redundancy.share(budget).is_some());
+        let narrow = self.downlink.is_cut_off().is_some() || self.estimator.queues();
+        if fits && !narrow { distance } else { 0 }
+    }
+
     /// What its link carries, as others are told: nothing of a picture while that is taken away, and
     /// of speech what fits where not even that does.
     #[must_use]
@@ -355,8 +447,13 @@ impl Member {
             };
         }
         let room = self.room().filter(|_| self.downlink.wants());
+        let share = self
+            .downlink
+            .limits()
+            .audio
+            .filter(|_| self.carried_along() > 0);
         Limits {
-            audio: None,
+            audio: share.and_then(|budget| self.redundancy.share(budget)),
             video: room.map(|room| room.max(LEAST)),
         }
     }

@@ -17,6 +17,8 @@ pub struct Track {
     pub payload_type: u8,
     /// The payload type of retransmissions (RFC 4588); `None`: they are not agreed.
     pub rtx: Option<u8>,
+    /// The payload type of redundant speech (RFC 2198) with this codec inside.
+    pub red: Option<u8>,
     pub clock_rate: u32,
     /// The member takes media from us.
     pub receives: bool,

@@ -18,10 +18,11 @@ use super::{
     level::Floor,
     member::{Kind, Member, Stats},
     negotiated::Negotiated,
+    red::Older,
     report::Clock,
     rtcp::{Block, Item, items},
     serve::{Desk, SOON},
-    source::Source,
+    source::{Received, Source},
     time::{MILLISECOND, SECOND},
 };
 
@@ -55,6 +56,7 @@ pub struct Room {
     listen_at: u64,
     desk: Desk,
     copy: Vec<u8>,
+    older: Older,
     /// What was found out about links and not told yet.
     news: Vec<(MemberId, Limits)>,
 }
@@ -176,42 +178,67 @@ impl Room {
     /// An authenticated RTP packet, header included.
     pub fn rtp(&mut self, now: u64, from: MemberId, packet: &[u8], sink: &mut impl Sink) {
         let Some(at) = self.find(from) else { return };
-        let member = &mut self.members[at];
-        let Some((kind, received)) = member.receive(now, packet) else {
-            self.attend(now, at, sink);
-            return;
+        let Some(unpacked) = self.members[at].unpack(packet) else {
+            self.members[at].stats.refused += 1;
+            return self.attend(now, at, sink);
         };
-        if member.admitted {
-            if let (Kind::Audio, Some(level)) = (kind, received.parcel.level) {
-                member.loudness.heard(now, level);
-            }
-            self.rearrange(now, received.woke, kind);
-            let source = &mut self.members[at].lane_mut(kind).source;
-            if source.asked_for && !received.parcel.payload.is_empty() {
-                source.cache.insert(now, &received.parcel);
-            }
-            let receivers = &mut self.members;
-            let outcome = forward(
-                now,
-                (from, kind),
-                &received,
-                receivers,
-                &mut self.copy,
-                sink,
-            );
-            if outcome.began {
-                self.wake.0 = self.wake.0.min(now + SOON);
-            }
-            if outcome.waiting && !replay(now, kind, at, &mut self.members, &mut self.copy, sink) {
-                self.members[at].lane_mut(kind).source.wish.want();
-            }
-            if outcome.queued || outcome.waiting {
-                let source = &mut self.members[at].lane_mut(kind).source;
-                source.cache.keep(LATE + LATE / 2);
-                self.wake.0 = self.wake.0.min(now + QUEUED);
+        let kind = unpacked.kind;
+        for packet in unpacked.older() {
+            if let Some(received) = self.members[at].recover(now, kind, &packet) {
+                self.pass_on(now, at, kind, received, sink);
             }
         }
+        let (own, repairs) = (unpacked.own(), unpacked.repairs);
+        if let Some(received) = self.members[at].receive(now, kind, repairs, &own) {
+            self.pass_on(now, at, kind, received, sink);
+        }
         self.attend(now, at, sink);
+    }
+
+    /// A packet of a member goes to the others.
+    fn pass_on(
+        &mut self,
+        now: u64,
+        at: usize,
+        kind: Kind,
+        received: Received<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let member = &mut self.members[at];
+        let from = member.id;
+        if !member.admitted {
+            return;
+        }
+        if let (Kind::Audio, Some(level)) = (kind, received.parcel.level) {
+            member.loudness.heard(now, level);
+        }
+        self.rearrange(now, received.woke, kind);
+        let source = &mut self.members[at].lane_mut(kind).source;
+        if source.asked_for && !received.parcel.payload.is_empty() {
+            source.cache.insert(now, &received.parcel);
+        }
+        let bundles = kind == Kind::Audio && source.asked_for;
+        if bundles {
+            self.older.look(&source.cache, &received.parcel);
+        }
+        let received = Received {
+            older: bundles.then_some(&self.older),
+            ..received
+        };
+        let (members, copy) = (&mut self.members, &mut self.copy);
+        let outcome = forward(now, (from, kind), &received, members, copy, sink);
+        if outcome.began {
+            self.wake.0 = self.wake.0.min(now + SOON);
+        }
+        let waiting = outcome.waiting && kind == Kind::Video;
+        if waiting && !replay(now, kind, at, members, copy, sink) {
+            members[at].lane_mut(kind).source.wish.want();
+        }
+        if outcome.queued || outcome.waiting {
+            let source = &mut members[at].lane_mut(kind).source;
+            source.cache.keep(LATE + LATE / 2);
+            self.wake.0 = self.wake.0.min(now + QUEUED);
+        }
     }
 
     /// An authenticated RTCP packet, compound or reduced-size.
@@ -350,6 +377,7 @@ impl Room {
             }
             for at in 0..self.members.len() {
                 let picked = self.pick(kind, at);
+                let carries_along = kind == Kind::Audio && self.members[at].carried_along() > 0;
                 let lane = self.members[at].lane_mut(kind);
                 let Some(slot) = &mut lane.slot else { continue };
                 let changed = slot.source != picked;
@@ -362,7 +390,7 @@ impl Room {
                     continue;
                 };
                 let source = &mut self.members[source].lane_mut(kind).source;
-                source.asked_for |= repairs || kind == Kind::Video;
+                source.asked_for |= repairs || kind == Kind::Video || carries_along;
                 if changed && kind == Kind::Video && source.fresh_keyframe().is_none() {
                     source.wish.want();
                 }
@@ -426,10 +454,21 @@ impl Room {
 
     fn reported(&mut self, now: u64, at: usize, block: &Block) {
         let kind = self.members[at].slot_kind(block.ssrc);
-        if !self.members[at].reported(now, block) || kind != Some(Kind::Video) {
-            return;
+        let choked = self.members[at].reported(now, block);
+        match kind {
+            Some(Kind::Video) if choked => self.hurry_publisher(now, at),
+            Some(Kind::Audio) => {
+                let before = self.members[at].carried_along();
+                let redundancy = &mut self.members[at].redundancy;
+                if redundancy.reported(now, block.fraction_lost)
+                    && self.members[at].carried_along() != before
+                {
+                    self.assign();
+                    self.tell_carried(now, at);
+                }
+            }
+            _ => {}
         }
-        self.hurry_publisher(now, at);
     }
 
     fn keyframe_wanted(&mut self, now: u64, at: usize, media: u32, sink: &mut impl Sink) {

@@ -66,6 +66,31 @@ impl<'a> Packet<'a> {
         })
     }
 
+    /// The same packet without what its payload is wrapped in.
+    #[must_use]
+    pub fn bare(self, payload_type: u8, payload: &'a [u8]) -> Self {
+        Self {
+            payload_type,
+            payload,
+            ..self
+        }
+    }
+
+    /// A packet sent before this one, of which it carries the payload along; extensions speak of this one.
+    #[must_use]
+    pub fn before(self, numbers: u16, ticks: u32, payload_type: u8, payload: &'a [u8]) -> Self {
+        Self {
+            marker: false,
+            payload_type,
+            sequence: self.sequence.wrapping_sub(numbers),
+            timestamp: self.timestamp.wrapping_sub(ticks),
+            payload,
+            profile: 0,
+            extensions: &self.extensions[..0],
+            ..self
+        }
+    }
+
     /// The value of an extension element, in either form; `None` when it is absent or its length
     /// runs past the block.
     #[must_use]
@@ -161,6 +186,11 @@ impl Header {
         self.bytes[start] = id << 4 | (value.len() - 1) as u8;
         self.bytes[start + 1..end].copy_from_slice(value);
         self.length = end;
+    }
+
+    /// What follows is of another payload type.
+    pub fn retype(&mut self, payload_type: u8) {
+        self.bytes[1] = self.bytes[1] & 0x80 | payload_type & 0x7f;
     }
 
     /// What follows is padding alone (RFC 3550 section 5.1).

@@ -81,6 +81,15 @@ impl Follower {
         })
     }
 
+    /// A number that is missing, or is one of the next few to come.
+    #[must_use]
+    pub fn lacks(&self, sequence: u16) -> bool {
+        self.newest.is_some_and(|newest| {
+            let number = unwrap(newest, sequence);
+            (newest + 1..newest + WINDOW).contains(&number) || self.misses(sequence)
+        })
+    }
+
     fn restart(&mut self, sequence: u16) -> Arrival {
         let number = START + u64::from(sequence);
         *self = Self {

@@ -73,6 +73,8 @@ pub struct Slot {
     acknowledged: bool,
     /// Since the source last changed something was sent.
     running: bool,
+    /// The first number of the source that was sent since then.
+    since: u64,
     run: u32,
     stretches: Vec<Stretch>,
     newest: u64,
@@ -100,6 +102,7 @@ impl Slot {
             octets: 0,
             acknowledged: false,
             running: false,
+            since: 0,
             run: 0,
             stretches: Vec::new(),
             newest: FIRST + u64::from(ssrc & 0xfff),
@@ -179,6 +182,12 @@ impl Slot {
         self.acknowledged = self.packets > 0;
     }
 
+    /// From which of its source's numbers on the receiver may hear it.
+    #[must_use]
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
     /// The shift of the source's timestamps, while it is running.
     #[must_use]
     pub fn timestamp_shift(&self) -> Option<u32> {
@@ -243,6 +252,7 @@ impl Slot {
             ..
         } = *received;
         self.running = true;
+        self.since = parcel.number;
         self.run = self.run.wrapping_add(1);
         let timestamp = if self.any {
             let passed = ticks(now.saturating_sub(self.newest_at), clock_rate).max(1);
@@ -457,6 +467,7 @@ mod tests {
             epoch: 1,
             clock_rate: 90_000,
             woke: false,
+            older: None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::{
     keyframe::Wish,
     nack::Missed,
     negotiated::Track,
+    red::Older,
     report::{Clock, Reception},
     rtp::Packet,
     sequence::{Arrival, Follower},
@@ -35,6 +36,8 @@ pub struct Received<'a> {
     pub clock_rate: u32,
     /// The source was silent before.
     pub woke: bool,
+    /// What it said before, for those who lose packets.
+    pub older: Option<&'a Older>,
 }
 
 #[derive(Debug)]
@@ -151,6 +154,33 @@ impl Source {
         Some(self.examine(track, number, packet, payload))
     }
 
+    /// Takes a packet that another one carries along (RFC 2198), if it never came. The publisher still hears that it was
+    /// lost: by that it knows what to carry along.
+    pub fn recover<'a>(
+        &mut self,
+        now: u64,
+        track: &Track,
+        packet: &Packet<'a>,
+    ) -> Option<Received<'a>> {
+        if self.ssrc != Some(packet.ssrc) || !self.follower.lacks(packet.sequence) {
+            return None;
+        }
+        let (Arrival::Next { number, .. } | Arrival::Late { number }) =
+            self.follower.arrived(packet.sequence)
+        else {
+            return None;
+        };
+        self.missed.came(number);
+        self.repaired += 1;
+        self.last = now;
+        let received = self.examine(track, number, packet, packet.payload);
+        // who hears the source from now on only did not lose it
+        Some(Received {
+            begins: false,
+            ..received
+        })
+    }
+
     fn examine<'a>(
         &mut self,
         track: &Track,
@@ -182,6 +212,7 @@ impl Source {
             epoch: self.epoch,
             clock_rate: track.clock_rate,
             woke: false,
+            older: None,
         }
     }
 
@@ -196,6 +227,7 @@ impl Source {
             epoch: self.epoch,
             clock_rate: track.clock_rate,
             woke: false,
+            older: None,
         })
     }
 

@@ -53,6 +53,12 @@ pub fn ticks(span: u64, clock_rate: u32) -> u32 {
     (u128::from(span) * u128::from(clock_rate) / u128::from(SECOND)) as u32
 }
 
+/// Microseconds of a span in RTP clock ticks.
+#[must_use]
+pub fn micros(span: u32, clock_rate: u32) -> u64 {
+    u64::from(span) * SECOND / u64::from(clock_rate.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,6 +143,7 @@ pub fn negotiated(who: MemberId) -> Negotiated {
         codec: if audio { Codec::Opus } else { Codec::Vp8 },
         payload_type: if audio { 110 } else { 96 } + own,
         rtx: (!audio).then_some(100 + own),
+        red: None,
         clock_rate: if audio { 48_000 } else { 90_000 },
         receives: true,
         sends: true,
@@ -350,7 +351,8 @@ impl Clinic {
         let parse = |bytes: &[u8]| {
             let packet = Packet::parse(bytes).unwrap();
             let track = tracks.into_iter().flatten().find(|track| {
-                track.payload_type == packet.payload_type || track.rtx == Some(packet.payload_type)
+                let known = [Some(track.payload_type), track.rtx, track.red];
+                known.contains(&Some(packet.payload_type))
             });
             let ids = track
                 .expect("a payload type of the receiver's own")

@@ -7,6 +7,7 @@ mod collapse;
 mod hostile;
 mod loss;
 mod narrow;
+mod redundant;
 mod repair;
 mod reports;
 mod switch;

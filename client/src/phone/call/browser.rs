@@ -11,6 +11,7 @@ use super::{
     Call, Capture, Desk, Draft, Event, Exchange, Reply, Stage,
 };
 use crate::{
+    bandwidth::Speech,
     quality::PICTURE_LEAST,
     reason::{Cause, Reason},
     trim::{trim_description, trim_offer},
@@ -96,6 +97,7 @@ impl Call {
             (true, false) => trim_description(&mut sdp),
             (false, _) => {}
         }
+        self.understands_red(0, &sdp);
         self.quality.ours().limit(&mut sdp);
         let text = sdp.to_string();
 
@@ -252,7 +254,9 @@ impl Call {
     pub(super) fn attach(&mut self, desk: &mut Desk<'_>) {
         if self.capture == Capture::Granted {
             desk.browser(self.id, PeerCommand::Mute(self.muted));
-            desk.browser(self.id, PeerCommand::Attach(self.quality.plan()));
+            let plan = self.quality.plan();
+            self.tuned = Some(plan);
+            desk.browser(self.id, PeerCommand::Attach(plan));
         }
     }
 
@@ -289,13 +293,26 @@ impl Call {
         let mut limits = self.quality.limits();
         // browsers take 0 for "no limit"; the sender is paused instead
         limits.video = limits.video.map(|video| video.max(PICTURE_LEAST));
-        self.ptime = limits.speech().map(|speech| speech.ptime);
+        self.framing = limits.speech().map(Speech::framing);
+        self.understands_red(1, &sdp);
         limits.limit(&mut sdp);
         if self.ours && !self.path.is_up() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }
         sdp.to_string()
     }
+
+    /// One side has said what it understands; a description that leaves it out takes it back.
+    fn understands_red(&mut self, side: usize, sdp: &Sdp) {
+        self.red[side] = has_red(sdp);
+        self.quality.set_red(self.red == [true; 2]);
+    }
+}
+
+/// Redundant speech (RFC 2198) is in the description.
+fn has_red(sdp: &Sdp) -> bool {
+    let mut speech = sdp.media.iter().filter(|section| section.kind() == "audio");
+    speech.any(|section| section.rtpmaps().iter().any(|map| map.is("red")))
 }
 
 /// Every candidate of the peer is an IPv6 address.

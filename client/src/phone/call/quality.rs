@@ -4,7 +4,7 @@ use clinicall_sip::{Headers, Method};
 
 use super::{Call, Desk, Event, Exchange, PeerCommand, Stage};
 use crate::{
-    bandwidth::Bandwidth,
+    bandwidth::{Bandwidth, Speech},
     quality::{Report, Sample},
 };
 
@@ -17,11 +17,7 @@ pub(crate) const LINK: &str = "application/vnd.clinicall.link";
 impl Call {
     /// The browser's statistics.
     pub fn measured(&mut self, desk: &mut Desk<'_>, sample: Sample) {
-        let before = self.quality.plan();
         let report = self.quality.measured(sample);
-        if report.is_none() && self.quality.plan() != before {
-            desk.browser(self.id, PeerCommand::Tune(self.quality.plan()));
-        }
         self.follow(desk, report);
     }
 
@@ -68,17 +64,26 @@ impl Call {
     }
 
     fn follow(&mut self, desk: &mut Desk<'_>, report: Option<Report>) {
-        let (Some(report), Stage::Talking { exchange, .. }) = (report, &self.stage) else {
+        self.tune(desk);
+        if let (Some(report), Stage::Talking { .. }) = (report, &self.stage) {
+            desk.tell(Event::Quality(self.id, report));
+        }
+    }
+
+    fn tune(&mut self, desk: &mut Desk<'_>) {
+        let Stage::Talking { exchange, .. } = &self.stage else {
             return;
         };
         let plan = self.quality.plan();
-        desk.browser(self.id, PeerCommand::Tune(plan));
-        let ptime = plan.speech.map(|speech| speech.ptime);
-        // how long a packet is only a description says; it need not leave the browser
-        if ptime != self.ptime && matches!(exchange, Exchange::Quiet) {
-            self.ptime = ptime;
+        if self.tuned != Some(plan) {
+            self.tuned = Some(plan);
+            desk.browser(self.id, PeerCommand::Tune(plan));
+        }
+        // how long a packet is and what it carries along only a description says; it need not leave the browser
+        let framing = plan.speech.map(Speech::framing);
+        if framing != self.framing && matches!(exchange, Exchange::Quiet) {
+            self.framing = framing;
             desk.browser(self.id, PeerCommand::Frame(plan.speech));
         }
-        desk.tell(Event::Quality(self.id, report));
     }
 }

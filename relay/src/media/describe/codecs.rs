@@ -1,6 +1,6 @@
 //! Which codec, feedback and header extensions of a section are taken.
 
-use clinicall_sip::sdp::Section;
+use clinicall_sip::sdp::{RtpMap, Section};
 
 use crate::media::negotiated::{Codec, Extensions, Feedback};
 
@@ -20,6 +20,8 @@ pub struct Chosen {
     pub name: String,
     pub payload_type: u8,
     pub rtx: Option<u8>,
+    /// Redundant speech (RFC 2198) with this codec inside.
+    pub red: Option<u8>,
     pub clock_rate: u32,
     pub fmtp: Option<String>,
     pub extensions: Extensions,
@@ -36,23 +38,29 @@ const OPUS: &str = "minptime=10;useinbandfec=1";
 /// Constrained baseline 3.1: what every browser and phone has.
 const H264: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
-/// Opus.
+/// Opus, and RED with nothing but that inside.
 pub fn choose_audio(section: &Section) -> Option<Chosen> {
-    let map = section
-        .rtpmaps()
-        .into_iter()
-        .find(|map| map.encoding.eq_ignore_ascii_case("opus") && map.clock_rate == 48_000)?;
+    let maps = section.rtpmaps();
+    let find = |name: &str| {
+        let is_it = |map: &&RtpMap| map.is(name) && map.clock_rate == 48_000;
+        maps.iter().find(is_it)
+    };
+    let map = find("opus")?;
+    let red = find("red").filter(|red| {
+        let inside = section.fmtp(red.payload_type).unwrap_or("");
+        let mut inside = inside.split('/').map(str::trim_ascii);
+        inside.all(|one| one.parse() == Ok(map.payload_type))
+    });
     let all = feedback(section, map.payload_type);
     Some(Chosen {
         codec: Codec::Opus,
         name: "opus/48000/2".to_owned(),
         payload_type: map.payload_type,
         rtx: None,
+        red: red.map(|red| red.payload_type),
         clock_rate: 48_000,
         fmtp: Some(OPUS.to_owned()),
-        extensions: Extensions {
-            ..extensions(section, true)
-        },
+        extensions: extensions(section, true),
         feedback: Feedback {
             transport_cc: all.transport_cc,
             ..Feedback::default()
@@ -113,6 +121,7 @@ fn find(section: &Section, codec: VideoCodec) -> Option<Chosen> {
         },
         payload_type: map.payload_type,
         rtx: rtx.map(|map| map.payload_type),
+        red: None,
         clock_rate: 90_000,
         fmtp,
         extensions: extensions(section, false),
@@ -180,6 +189,7 @@ pub fn our_opus() -> Chosen {
         name: "opus/48000/2".to_owned(),
         payload_type: 111,
         rtx: None,
+        red: Some(63),
         clock_rate: 48_000,
         fmtp: Some(OPUS.to_owned()),
         extensions: Extensions {
@@ -202,6 +212,7 @@ pub fn our_video(room: Option<VideoCodec>) -> Vec<Chosen> {
         name: name.to_owned(),
         payload_type,
         rtx: Some(payload_type + 1),
+        red: None,
         clock_rate: 90_000,
         fmtp: fmtp.map(ToOwned::to_owned),
         extensions: Extensions {

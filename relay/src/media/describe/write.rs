@@ -86,7 +86,8 @@ fn section(member: &Describer, surface: &Surface, part: &Part) -> Vec<String> {
     }
     let formats: Vec<String> = codecs
         .iter()
-        .flat_map(|codec| std::iter::once(codec.payload_type).chain(codec.rtx))
+        .flat_map(|codec| [Some(codec.payload_type), codec.rtx, codec.red])
+        .flatten()
         .map(|payload_type| payload_type.to_string())
         .collect();
     let mut lines = vec![format!(
@@ -143,6 +144,10 @@ fn describe_codec(codec: &Chosen, lines: &mut Vec<String>) {
         if agreed {
             lines.push(format!("a=rtcp-fb:{payload_type} {kind}"));
         }
+    }
+    if let Some(red) = codec.red {
+        lines.push(format!("a=rtpmap:{red} red/48000/2"));
+        lines.push(format!("a=fmtp:{red} {payload_type}/{payload_type}"));
     }
     if let Some(rtx) = codec.rtx {
         lines.push(format!("a=rtpmap:{rtx} rtx/{}", codec.clock_rate));
