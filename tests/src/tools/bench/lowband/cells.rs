@@ -69,7 +69,7 @@ impl Cell {
     /// What the patient's client is told of the link: the named profile, or limits where none has this name.
     pub fn profile(self) -> serde_json::Value {
         match self.kbps {
-            24 => serde_json::json!({ "audio": 22, "video": 0 }),
+            24 => serde_json::json!({ "audio": 20, "video": 0 }),
             kbps => serde_json::json!(format!("{kbps}k")),
         }
     }
