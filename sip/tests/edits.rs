@@ -177,7 +177,7 @@ const EDITS: [(&str, Edit, &[&str]); 20] = [
 ];
 
 const CODECS: &[&str] = &["m=", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"];
-const PACKETS: &[&str] = &["a=ptime", "a=maxptime"];
+const PACKETS: &[&str] = &["a=fmtp:", "a=ptime", "a=maxptime"];
 const LAYERS: &[&str] = &["a=simulcast", "a=rid", "a=ssrc"];
 
 fn edited(text: &str, edit: Edit) -> String {
