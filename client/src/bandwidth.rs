@@ -311,6 +311,31 @@ mod tests {
     }
 
     #[test]
+    fn what_freeswitch_asks_for_gives_way_to_the_link() {
+        let offer = include_str!("../../sip/tests/sdp/freeswitch-offer.sdp");
+        let mut sdp = Sdp::parse(offer).unwrap();
+        let limits = Bandwidth::profile("64k").unwrap();
+        limits.limit(&mut sdp);
+        let (audio, video) = (&sdp.media[0], &sdp.media[1]);
+        let (speech, picture) = (limits.speech().unwrap(), limits.picture().unwrap());
+        assert_eq!(
+            audio.lines()[1..3],
+            ["b=AS:17".to_owned(), format!("b=TIAS:{}", speech.bitrate)]
+        );
+        assert_eq!(
+            video.lines()[1..3],
+            ["b=AS:37".to_owned(), format!("b=TIAS:{picture}")]
+        );
+        assert_eq!(video.attributes("rtcp-fb").count(), 4);
+        assert!(!sdp.to_string().contains("b=AS:1024"));
+        // it says the same twice
+        assert_eq!(audio.attribute("ptime"), Some("60"));
+        for (name, value) in [("ptime", "60"), ("maxptime", "60"), ("stereo", "0")] {
+            assert_eq!(audio.fmtp_parameter(102, name), Some(value), "{name}");
+        }
+    }
+
+    #[test]
     fn over_ipv6_packets_are_longer_to_stay_in_the_budget() {
         for kbps in 14..=64 {
             let speech = Bandwidth {
