@@ -110,6 +110,12 @@ impl Bandwidth {
         }
     }
 
+    /// Kbit/s of both; `None`: one of them has no limit.
+    pub(crate) fn total(self) -> Option<u32> {
+        // page's numbers: nonsense must not overflow
+        Some(self.audio?.saturating_add(self.video?))
+    }
+
     /// As an INFO within the call says it: `audio=17;video=41`.
     pub(crate) fn written(self) -> String {
         let mut text = String::new();

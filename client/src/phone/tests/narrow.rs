@@ -116,6 +116,20 @@ fn a_good_link_tries_everything_at_once() {
 }
 
 #[test]
+fn limits_beyond_reason_are_no_slow_link() {
+    let mut clinic = Clinic::open();
+    let profile = Bandwidth {
+        audio: Some(u32::MAX),
+        video: Some(64),
+        ..Bandwidth::default()
+    };
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.ring("3", "Doctor", Some(&[OFFER, WITH_TCP].concat()));
+    clinic.run_for(Millis(4_000));
+    assert!(!clinic.heard("Candidates"), "{}", clinic.ladder());
+}
+
+#[test]
 fn the_doctor_sends_no_more_than_the_patient_can_take() {
     let (mut clinic, _) = talking();
     tell(&mut clinic, "audio=15;video=0");
