@@ -8,7 +8,10 @@ use clinicall_sip::{
     header::grammar::number,
     sdp::{
         Sdp,
-        edit::{OpusParameters, set_bandwidth, set_opus_parameters},
+        edit::{
+            ChromiumBitrates, OpusParameters, set_bandwidth, set_chromium_bitrates,
+            set_opus_parameters,
+        },
     },
 };
 
@@ -75,6 +78,11 @@ const MORE_V6: u32 = 20;
 const AROUND_VIDEO: u32 = 8;
 /// What 15 frames a second cost that are a packet each: as much around each as around speech, in bit/s.
 const AROUND_FRAMES: u32 = 15 * AROUND_SPEECH * 8;
+
+/// Where libwebrtc's estimate of a link begins by itself, in kbit/s (api/transport/bitrate_settings.h).
+const ESTIMATE: u32 = 300;
+/// The least we let it begin with: its encoders never send less.
+const ESTIMATE_LEAST: u32 = 30;
 
 impl Bandwidth {
     /// A link by its name; `None`: there is no such. Each leaves room for RTCP and STUN.
@@ -189,6 +197,26 @@ impl Bandwidth {
             }
         }
     }
+
+    /// Has a Chromium that gets this description begin its estimate of a slow link with what the link
+    /// has; its own beginning would flood it. For the peer's description as our browser gets it: what we
+    /// send to the peer does not speak of its link.
+    ///
+    /// No minimum: the link may be worse than we know. No maximum: what the page allows later in the call
+    /// comes without a description (`Tune`), and the maximum would stay. A beginning may stay, for libwebrtc
+    /// only begins anew when it hears of another one; so `reframed` leaves it as it is.
+    pub(crate) fn begin(self, sdp: &mut Sdp) {
+        let Some(total) = self.total().filter(|total| *total <= ESTIMATE) else {
+            return;
+        };
+        let bitrates = ChromiumBitrates {
+            start: Some(total.max(ESTIMATE_LEAST)),
+            ..ChromiumBitrates::default()
+        };
+        for section in &mut sdp.media {
+            set_chromium_bitrates(section, &bitrates);
+        }
+    }
 }
 
 /// The peer's last description as an answer with another length of speech packets, for a browser
@@ -226,6 +254,8 @@ mod tests {
     use clinicall_sip::sdp::edit::keep_codecs;
 
     use super::*;
+
+    const START: &str = "x-google-start-bitrate";
 
     fn audio(kbps: u32) -> Speech {
         Bandwidth {
@@ -423,6 +453,72 @@ mod tests {
         assert!(text.contains("maxaveragebitrate=32000") && text.contains("a=ptime:20"));
         assert_eq!(text.matches("a=ptime").count(), 1);
         assert_eq!(reframed("v=1", offer, None), None);
+    }
+
+    #[test]
+    fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
+        let answer = include_str!("../../sip/tests/sdp/chromium-answer.sdp");
+        for (name, start) in [
+            ("16k", Some("30")),
+            ("32k", Some("30")),
+            ("64k", Some("54")),
+            ("150k", Some("140")),
+            ("256k", Some("242")),
+            ("hd", None),
+            ("auto", None),
+        ] {
+            let mut sdp = Sdp::parse(answer).unwrap();
+            Bandwidth::profile(name).unwrap().begin(&mut sdp);
+            let (audio, video) = (&sdp.media[0], &sdp.media[1]);
+            assert_eq!(video.fmtp_parameter(96, START), start, "{name}");
+            assert_eq!(video.fmtp(97), Some("apt=96"), "{name}: a repair");
+            assert_eq!(audio.fmtp_parameter(111, START), None, "{name}: speech");
+            let text = sdp.to_string();
+            for other in ["x-google-min", "x-google-max"] {
+                assert!(!text.contains(other), "{name}: {other}");
+            }
+            assert_eq!(text == answer, start.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_one_medium_tells_nothing_of_the_link() {
+        let answer = include_str!("../../sip/tests/sdp/chromium-answer.sdp");
+        for (audio, video) in [
+            (Some(24), None),
+            (None, Some(100)),
+            (Some(u32::MAX), Some(1)),
+        ] {
+            let mut sdp = Sdp::parse(answer).unwrap();
+            let limits = Bandwidth {
+                audio,
+                video,
+                ..Bandwidth::default()
+            };
+            limits.begin(&mut sdp);
+            assert_eq!(sdp.to_string(), answer);
+        }
+    }
+
+    #[test]
+    fn longer_packets_do_not_begin_the_estimate_again() {
+        let offer = include_str!("../../sip/tests/sdp/chromium-offer.sdp");
+        let mut got = Sdp::parse(offer).unwrap();
+        let limits = Bandwidth::profile("64k").unwrap();
+        limits.limit(&mut got);
+        limits.begin(&mut got);
+        let local = got.to_string();
+        let video = |text: &str| Sdp::parse(text).unwrap().media.remove(1);
+        let before = video(&local);
+        assert_eq!(before.fmtp_parameter(96, START), Some("54"));
+        // the link gets worse, then the page lifts every limit
+        let mut text = local.clone();
+        for speech in [Some(audio(16)), None] {
+            text = reframed(&text, &local, speech).unwrap();
+            let after = video(&text);
+            let (before, after) = (before.attributes("fmtp"), after.attributes("fmtp"));
+            assert!(before.eq(after), "{text}");
+        }
     }
 
     #[test]

@@ -287,6 +287,7 @@ impl Call {
         };
         self.quality.set_v6(is_v6(&sdp));
         let mut limits = self.quality.limits();
+        limits.begin(&mut sdp);
         // browsers take 0 for "no limit"; the sender is paused instead
         limits.video = limits.video.map(|video| video.max(PICTURE_LEAST));
         self.ptime = limits.speech().map(|speech| speech.ptime);
