@@ -7,8 +7,11 @@
 use clinicall_sip::{
     header::grammar::number,
     sdp::{
-        Sdp,
-        edit::{OpusParameters, set_bandwidth, set_opus_parameters},
+        Sdp, Section,
+        edit::{
+            ChromiumBitrates, OpusParameters, cap_bitrate, set_bandwidth, set_chromium_bitrates,
+            set_opus_parameters,
+        },
     },
 };
 
@@ -108,6 +111,15 @@ const AROUND_VIDEO: u32 = 8;
 /// What 15 frames a second cost that are a packet each: as much around each as around speech, in bit/s.
 const AROUND_FRAMES: u32 = 15 * AROUND_SPEECH * 8;
 
+/// Speech without a limit, headers and all, in kbit/s.
+const FREE_SPEECH: u32 = 64;
+/// What a picture costs at least: libwebrtc's encoder never sends less than 30, and packets want their headers.
+pub(crate) const PICTURE_LEAST: u32 = 33;
+/// Where libwebrtc's estimate of a link begins by itself, in kbit/s (api/transport/bitrate_settings.h).
+const ESTIMATE: u32 = 300;
+/// The least we let it begin with: its encoders never send less.
+const ESTIMATE_LEAST: u32 = 30;
+
 impl Bandwidth {
     /// A link by its name; `None`: there is no such. Each leaves room for RTCP and STUN.
     #[must_use]
@@ -140,6 +152,12 @@ impl Bandwidth {
             v6: self.v6 || other.v6,
             ..self
         }
+    }
+
+    /// Kbit/s of both; `None`: one of them has no limit.
+    pub(crate) fn total(self) -> Option<u32> {
+        // page's numbers: nonsense must not overflow
+        Some(self.audio?.saturating_add(self.video?))
     }
 
     /// As an INFO within the call says it: `audio=17;video=41`.
@@ -244,12 +262,57 @@ impl Bandwidth {
             }
         }
     }
+
+    /// Kbit/s of everything that our browser may send; `None`: as much as it likes.
+    ///
+    /// For `b=` of video, by which libwebrtc limits its estimate of the whole link, repairs and all, and not the picture
+    /// alone. That is the senders' own affair (`setParameters`). With the picture's limit there Chromium's
+    /// congestion window is so small that each packet of it waits a second to be sent, and its receiver delays the
+    /// sound to match: at 64 kbit/s without any loss words were stretched until a tenth of them was lost.
+    pub(crate) fn ceiling(self) -> Option<u32> {
+        // page's numbers: nonsense must not overflow
+        let video = self.video?.max(PICTURE_LEAST);
+        Some(video.saturating_add(self.audio.unwrap_or(FREE_SPEECH)))
+    }
+
+    /// Writes into the peer's description, as our browser gets it, what the browser may send.
+    ///
+    /// A Chromium begins its estimate of a slow link with what the link has; its own beginning would flood it. No
+    /// minimum: the link may be worse than we know. No maximum but `b=`, which [`reframed`] raises when the page allows
+    /// more. A beginning stays, for libwebrtc only begins anew when it hears of another one.
+    pub(crate) fn allow(self, sdp: &mut Sdp) {
+        self.limit(sdp);
+        for section in &mut sdp.media {
+            allow_picture(section, self.ceiling());
+        }
+        let Some(total) = self.total().filter(|total| *total <= ESTIMATE) else {
+            return;
+        };
+        let bitrates = ChromiumBitrates {
+            start: Some(total.max(ESTIMATE_LEAST)),
+            ..ChromiumBitrates::default()
+        };
+        for section in &mut sdp.media {
+            set_chromium_bitrates(section, &bitrates);
+        }
+    }
 }
 
-/// The peer's last description as an answer with another length of speech packets, for a browser
+fn allow_picture(section: &mut Section, ceiling: Option<u32>) {
+    if let ("video", Some(kbps)) = (section.kind(), ceiling) {
+        cap_bitrate(section, kbps);
+    }
+}
+
+/// The peer's last description as an answer with speech put into packets otherwise and another ceiling, for a browser
 /// that offers anew what `local` said before. `None`: one of them cannot be read.
 #[cfg(any(test, target_arch = "wasm32"))]
-pub(crate) fn reframed(remote: &str, local: &str, speech: Option<Speech>) -> Option<String> {
+pub(crate) fn reframed(
+    remote: &str,
+    local: &str,
+    speech: Option<Speech>,
+    ceiling: Option<u32>,
+) -> Option<String> {
     use clinicall_sip::sdp::edit::{keep_codecs, prefer_codecs, remove_bandwidth};
     let (mut sdp, local) = (Sdp::parse(remote).ok()?, Sdp::parse(local).ok()?);
     for (theirs, ours) in sdp.media.iter_mut().zip(&local.media) {
@@ -268,6 +331,9 @@ pub(crate) fn reframed(remote: &str, local: &str, speech: Option<Speech>) -> Opt
             remove_bandwidth(theirs);
             set_opus_parameters(theirs, &speech.parameters());
             prefer_codecs(theirs, &[if speech.twice { "red" } else { "opus" }]);
+        } else {
+            remove_bandwidth(theirs);
+            allow_picture(theirs, ceiling);
         }
     }
     Some(sdp.to_string())
@@ -278,6 +344,8 @@ mod tests {
     use clinicall_sip::sdp::edit::keep_codecs;
 
     use super::*;
+
+    const START: &str = "x-google-start-bitrate";
 
     fn audio(kbps: u32) -> Speech {
         Bandwidth {
@@ -394,6 +462,31 @@ mod tests {
     }
 
     #[test]
+    fn what_freeswitch_asks_for_gives_way_to_the_link() {
+        let offer = include_str!("../../sip/tests/sdp/freeswitch-offer.sdp");
+        let mut sdp = Sdp::parse(offer).unwrap();
+        let limits = Bandwidth::profile("64k").unwrap();
+        limits.limit(&mut sdp);
+        let (audio, video) = (&sdp.media[0], &sdp.media[1]);
+        let (speech, picture) = (limits.speech().unwrap(), limits.picture().unwrap());
+        assert_eq!(
+            audio.lines()[1..3],
+            ["b=AS:17".to_owned(), format!("b=TIAS:{}", speech.bitrate)]
+        );
+        assert_eq!(
+            video.lines()[1..3],
+            ["b=AS:37".to_owned(), format!("b=TIAS:{picture}")]
+        );
+        assert_eq!(video.attributes("rtcp-fb").count(), 4);
+        assert!(!sdp.to_string().contains("b=AS:1024"));
+        // it says the same twice
+        assert_eq!(audio.attribute("ptime"), Some("60"));
+        for (name, value) in [("ptime", "60"), ("maxptime", "60"), ("stereo", "0")] {
+            assert_eq!(audio.fmtp_parameter(102, name), Some(value), "{name}");
+        }
+    }
+
+    #[test]
     fn over_ipv6_packets_are_longer_to_stay_in_the_budget() {
         for kbps in 14..=64 {
             let speech = Bandwidth {
@@ -461,7 +554,7 @@ mod tests {
         }
         // we answered the peer's offer; now it is our turn to offer, and what it said is the answer
         let speech = audio(16);
-        let text = reframed(offer, &answered.to_string(), Some(speech)).unwrap();
+        let text = reframed(offer, &answered.to_string(), Some(speech), Some(54)).unwrap();
         let answer = Sdp::parse(&text).unwrap();
         assert_eq!(answer.media.len(), answered.media.len());
         for (section, ours) in answer.media.iter().zip(&answered.media) {
@@ -470,28 +563,102 @@ mod tests {
             assert_eq!(section.attribute("ice-ufrag"), ours.attribute("ice-ufrag"));
         }
         assert!(text.contains("maxaveragebitrate=8267") && text.contains("a=ptime:60"));
+        assert_eq!(
+            text.matches("b=TIAS:54000").count(),
+            1,
+            "all that may be sent"
+        );
         // and again, from its own result, back to no limit
-        let text = reframed(&text, &answered.to_string(), None).unwrap();
+        let text = reframed(&text, &answered.to_string(), None, None).unwrap();
         assert!(text.contains("maxaveragebitrate=32000") && text.contains("a=ptime:20"));
         assert_eq!(text.matches("a=ptime").count(), 1);
+        assert!(!text.contains("b="), "nothing holds it back");
         // and said twice, when packets are lost
         let twice = Speech {
             twice: true,
             ..speech
         };
-        let text = reframed(offer, offer, Some(twice)).unwrap();
+        let text = reframed(offer, offer, Some(twice), None).unwrap();
         assert!(
             Sdp::parse(&text).unwrap().media[0]
                 .formats()
                 .starts_with(&["63", "111"])
         );
-        let text = reframed(&text, offer, Some(speech)).unwrap();
+        let text = reframed(&text, offer, Some(speech), None).unwrap();
         assert!(
             Sdp::parse(&text).unwrap().media[0]
                 .formats()
                 .starts_with(&["111", "63"])
         );
-        assert_eq!(reframed("v=1", offer, None), None);
+        assert_eq!(reframed("v=1", offer, None, None), None);
+    }
+
+    #[test]
+    fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
+        let answer = include_str!("../../sip/tests/sdp/chromium-answer.sdp");
+        for (name, start) in [
+            ("16k", Some("30")),
+            ("32k", Some("30")),
+            ("64k", Some("54")),
+            ("150k", Some("140")),
+            ("256k", Some("242")),
+            ("hd", None),
+            ("auto", None),
+        ] {
+            let mut sdp = Sdp::parse(answer).unwrap();
+            let limits = Bandwidth::profile(name).unwrap();
+            limits.allow(&mut sdp);
+            let (audio, video) = (&sdp.media[0], &sdp.media[1]);
+            assert_eq!(video.fmtp_parameter(96, START), start, "{name}");
+            assert_eq!(video.fmtp(97), Some("apt=96"), "{name}: a repair");
+            assert_eq!(audio.fmtp_parameter(111, START), None, "{name}: speech");
+            let text = sdp.to_string();
+            for other in ["x-google-min", "x-google-max"] {
+                assert!(!text.contains(other), "{name}: {other}");
+            }
+            let ceiling = limits.ceiling().map(|kbps| format!("b=TIAS:{kbps}000"));
+            let found = video.lines().iter().find(|line| line.starts_with("b=TIAS"));
+            assert_eq!(found, ceiling.as_ref(), "{name}: all that is sent");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_one_medium_tells_nothing_of_the_link() {
+        let answer = include_str!("../../sip/tests/sdp/chromium-answer.sdp");
+        for (audio, video) in [
+            (Some(24), None),
+            (None, Some(100)),
+            (Some(u32::MAX), Some(1)),
+        ] {
+            let mut sdp = Sdp::parse(answer).unwrap();
+            let limits = Bandwidth {
+                audio,
+                video,
+                ..Bandwidth::default()
+            };
+            limits.allow(&mut sdp);
+            assert!(!sdp.to_string().contains("x-google"));
+        }
+    }
+
+    #[test]
+    fn longer_packets_do_not_begin_the_estimate_again() {
+        let offer = include_str!("../../sip/tests/sdp/chromium-offer.sdp");
+        let mut got = Sdp::parse(offer).unwrap();
+        let limits = Bandwidth::profile("64k").unwrap();
+        limits.allow(&mut got);
+        let local = got.to_string();
+        let video = |text: &str| Sdp::parse(text).unwrap().media.remove(1);
+        let before = video(&local);
+        assert_eq!(before.fmtp_parameter(96, START), Some("54"));
+        // the link gets worse, then the page lifts every limit
+        let mut text = local.clone();
+        for speech in [Some(audio(16)), None] {
+            text = reframed(&text, &local, speech, limits.ceiling()).unwrap();
+            let after = video(&text);
+            let (before, after) = (before.attributes("fmtp"), after.attributes("fmtp"));
+            assert!(before.eq(after), "{text}");
+        }
     }
 
     #[test]

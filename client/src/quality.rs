@@ -10,7 +10,7 @@
 
 mod twice;
 
-use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, Speech};
+use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, PICTURE_LEAST, Speech};
 use twice::Twice;
 
 /// A rung of the ladder: 0 is what the limits allow.
@@ -21,9 +21,6 @@ const LEAST_SPEECH: u8 = 4;
 
 /// Kbit/s of speech on the last rungs, headers and all.
 const LESS: u32 = 24;
-
-/// What a picture costs at least: libwebrtc's encoder never sends less than 30, and packets want their headers.
-pub(crate) const PICTURE_LEAST: u32 = 33;
 
 /// A queue this much longer than the shortest round trip is congestion, in ms. Loss alone is not: on a radio link
 /// it is there at any rate, and sending less does not cure it.

@@ -296,7 +296,7 @@ impl Shell {
                         }
                     }
                     PeerCommand::Tune(plan) => peer.tune(plan),
-                    PeerCommand::Frame(speech) => peer.frame(speech),
+                    PeerCommand::Frame(speech, ceiling) => peer.frame(speech, ceiling),
                     _ => {}
                 }
             }

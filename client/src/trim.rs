@@ -153,6 +153,29 @@ mod tests {
     }
 
     #[test]
+    fn of_safaris_four_h264_the_one_for_everyone_stays() {
+        let offer = include_str!("../../sip/tests/sdp/safari-offer.sdp");
+        let (text, sdp) = trimmed(offer);
+        assert!(
+            text.len() * 2 < offer.len(),
+            "{} of {}",
+            text.len(),
+            offer.len()
+        );
+        assert_eq!(sdp.media[0].formats(), ["111", "63"]);
+        let video = &sdp.media[1];
+        assert_eq!(video.formats(), ["98", "99", "107", "108"]);
+        assert_eq!(codecs(&sdp, 1), ["H264", "rtx", "VP8", "rtx"]);
+        let h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+        assert_eq!(video.fmtp(98), Some(h264));
+        assert_eq!(video.fmtp_parameter(108, "apt"), Some("107"));
+        assert!(sdp.media.iter().all(|each| each.extmaps().len() == 2));
+        assert_eq!(text.matches("a=ssrc:").count(), 3);
+        assert!(text.contains("a=ssrc-group:FID ") && !text.contains("msid"));
+        assert_eq!(text.matches("a=fingerprint:").count(), 1);
+    }
+
+    #[test]
     fn sections_that_differ_speak_for_themselves() {
         let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
             m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:one\r\na=setup:actpass\r\na=recvonly\r\n\

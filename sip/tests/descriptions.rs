@@ -1,17 +1,19 @@
 //! Session descriptions of real browsers and phones: what we read out of them, and that an edit
-//! changes only what it names. The offers are Chromium 156's and Firefox ESR 153's.
+//! changes only what it names. Where each is from stands in `edits.rs`.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use clinicall_sip::sdp::{Direction, RtpMap, Sdp, edit};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 13] = [
     "chromium-offer",
     "chromium-answer",
     "chromium-slots",
     "firefox-offer",
     "firefox-answer",
     "firefox-slots",
+    "safari-offer",
+    "freeswitch-offer",
     "freeswitch-answer",
     "phone-offer",
     "jssip-offer",
@@ -141,6 +143,63 @@ fn firefox_writes_shared_things_into_the_session() {
         .collect();
     assert_eq!(udp, [("192.0.2.2", "host"), ("fd00::2", "host")]);
     assert_eq!(audio.candidates().filter_map(|one| one.tcptype).count(), 4);
+}
+
+#[test]
+fn safari_puts_h264_first_and_says_nothing_of_h265() {
+    let offer = sdp("safari-offer");
+    assert_eq!(offer.bundle(), ["0", "1"]);
+    let (audio, video) = (&offer.media[0], &offer.media[1]);
+    assert_eq!(audio.port(), 9);
+    assert_eq!(
+        audio.attribute("msid").unwrap().split(' ').next(),
+        Some("-")
+    );
+    assert_eq!((audio.rtpmaps().len(), video.rtpmaps().len()), (8, 19));
+    assert_eq!((audio.extmaps().len(), video.extmaps().len()), (4, 11));
+    assert_eq!(audio.fmtp(63), Some("111/111"));
+    let first = video.rtpmaps().remove(0);
+    assert!(first.is("H264") && first.payload_type == 96);
+    assert_eq!(video.fmtp_parameter(96, "profile-level-id"), Some("640c1f"));
+    assert_eq!(video.fmtp_parameter(98, "profile-level-id"), Some("42e01f"));
+    assert!(video.rtpmap(35).unwrap().is("H265") && video.fmtp(35).is_none());
+    assert_eq!(video.fmtp_parameter(108, "apt"), Some("107"));
+    assert!(
+        offer
+            .media
+            .iter()
+            .all(|section| section.candidates().next().is_none())
+    );
+}
+
+#[test]
+fn freeswitch_offers_each_section_a_way_of_its_own() {
+    let offer = sdp("freeswitch-offer");
+    assert!(offer.bundle().is_empty());
+    for (section, port) in offer.media.iter().zip([23_174, 27_838]) {
+        assert_eq!((section.port(), section.proto()), (port, "RTP/SAVPF"));
+        assert_eq!((section.mid(), section.extmaps().len()), (None, 0));
+        assert_eq!(section.attribute("setup"), Some("actpass"));
+        let ways = section.candidates().map(|one| (one.component, one.port));
+        assert_eq!(ways.collect::<Vec<_>>(), [(1, port), (2, port)]);
+    }
+    let (audio, video) = (&offer.media[0], &offer.media[1]);
+    assert_ne!(audio.attribute("ice-ufrag"), video.attribute("ice-ufrag"));
+    assert_eq!(
+        audio.fmtp_parameter(102, "maxaveragebitrate"),
+        Some("30000")
+    );
+    assert_eq!(audio.fmtp_parameter(102, "stereo"), Some("1"));
+    assert_eq!(video.lines()[1], "b=AS:1024");
+    assert_eq!(video.rtpmaps().len(), 1);
+    // with rtcp-mux the second of each pair says nothing new
+    let mut muxed = video.clone();
+    assert_eq!(
+        edit::remove_candidates(&mut muxed, &|one| one.component == 2),
+        1
+    );
+    assert_eq!(muxed.candidates().count(), 1);
+    assert_eq!(muxed.lines().len(), video.lines().len() - 1);
 }
 
 #[test]

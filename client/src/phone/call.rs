@@ -78,6 +78,8 @@ pub(crate) struct Call {
     tuned: Option<Plan>,
     /// How speech is put into packets, as the browser was last told.
     framing: Option<Framing>,
+    /// The most that the browser may send at all, as it was last told, in kbit/s.
+    ceiling: Option<u32>,
     /// Our side and the other understand redundant speech.
     red: [bool; 2],
     stage: Stage,
@@ -182,6 +184,7 @@ impl Call {
             told_limits: false,
             tuned: None,
             framing: None,
+            ceiling: None,
             red: [false; 2],
             stage: Stage::Preparing {
                 to,
@@ -221,6 +224,7 @@ impl Call {
             told_limits: false,
             tuned: None,
             framing: None,
+            ceiling: None,
             red: [false; 2],
             stage: Stage::Over,
         };

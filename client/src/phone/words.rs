@@ -180,9 +180,9 @@ pub enum PeerCommand {
     Attach(Plan),
     /// Changes what the senders do, without a description.
     Tune(Plan),
-    /// Changes the length of speech packets: the browser goes through an offer and an answer that
-    /// nobody else sees.
-    Frame(Option<Speech>),
+    /// Changes how speech is put into packets, and the kbit/s that everything sent may take (`None`: as many as it
+    /// likes): the browser goes through an offer and an answer that nobody else sees.
+    Frame(Option<Speech>, Option<u32>),
     Mute(Muted),
     /// Closes the connection and lets the devices go.
     Close,

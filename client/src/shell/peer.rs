@@ -176,9 +176,9 @@ impl Peer {
         }
     }
 
-    /// An offer of the browser's own and the peer's last description as its answer, with another
-    /// length of packets. During a real negotiation nothing: its description brings it.
-    pub fn frame(&self, speech: Option<Speech>) {
+    /// An offer of the browser's own and the peer's last description as its answer, with speech put into packets
+    /// otherwise and another ceiling. During a real negotiation nothing: its description brings it.
+    pub fn frame(&self, speech: Option<Speech>, ceiling: Option<u32>) {
         let connection = self.connection.clone();
         let remote = connection.remote_description();
         let (Some(remote), true) = (
@@ -187,7 +187,7 @@ impl Peer {
         ) else {
             return;
         };
-        let Some(answer) = reframed(&remote.sdp(), &local_sdp(&connection), speech) else {
+        let Some(answer) = reframed(&remote.sdp(), &local_sdp(&connection), speech, ceiling) else {
             return;
         };
         let promise = connection.unchecked_ref::<Restarting>().describe();

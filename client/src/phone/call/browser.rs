@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     bandwidth::Speech,
-    quality::PICTURE_LEAST,
     reason::{Cause, Reason},
     trim::{trim_description, trim_offer},
 };
@@ -290,12 +289,10 @@ impl Call {
             return text;
         };
         self.quality.set_v6(is_v6(&sdp));
-        let mut limits = self.quality.limits();
-        // browsers take 0 for "no limit"; the sender is paused instead
-        limits.video = limits.video.map(|video| video.max(PICTURE_LEAST));
-        self.framing = limits.speech().map(Speech::framing);
+        let limits = self.quality.limits();
+        (self.framing, self.ceiling) = (limits.speech().map(Speech::framing), limits.ceiling());
         self.understands_red(1, &sdp);
-        limits.limit(&mut sdp);
+        limits.allow(&mut sdp);
         if self.ours && !self.path.is_up() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }

@@ -25,10 +25,7 @@ pub(super) struct Held {
 impl Held {
     /// Takes the candidates over TCP out of a description when those over UDP remain.
     pub fn back(&mut self, now: Time, limits: Bandwidth, sdp: &mut Sdp) {
-        let slow = limits
-            .audio
-            .zip(limits.video)
-            .is_some_and(|(audio, video)| audio + video <= SLOW);
+        let slow = limits.total().is_some_and(|total| total <= SLOW);
         let all = |section: &Section| section.attributes("candidate").all(is_tcp);
         if !slow || sdp.media.iter().all(all) {
             return;

@@ -79,11 +79,16 @@ impl Call {
             self.tuned = Some(plan);
             desk.browser(self.id, PeerCommand::Tune(plan));
         }
-        // how long a packet is and what it carries along only a description says; it need not leave the browser
+        // how long a packet is, what it carries along and what all of them may take only a description says; it need
+        // not leave the browser. That they may take less the senders are told
         let framing = plan.speech.map(Speech::framing);
-        if framing != self.framing && matches!(exchange, Exchange::Quiet) {
-            self.framing = framing;
-            desk.browser(self.id, PeerCommand::Frame(plan.speech));
+        let ceiling = self.quality.limits().ceiling();
+        let higher = self
+            .ceiling
+            .is_some_and(|was| ceiling.is_none_or(|most| most > was));
+        if (framing != self.framing || higher) && matches!(exchange, Exchange::Quiet) {
+            (self.framing, self.ceiling) = (framing, ceiling);
+            desk.browser(self.id, PeerCommand::Frame(plan.speech, ceiling));
         }
     }
 }

@@ -61,6 +61,9 @@ pub(super) struct Clinic {
     pub last_call: Option<CallId>,
     rung: Vec<agent::CallId>,
     pub log: Vec<String>,
+    /// What the page sent, and the peer's descriptions as its browser got them.
+    pub sent: Vec<String>,
+    pub described: Vec<String>,
     /// What a page would do the moment it hears of a call.
     pub on_incoming: Option<fn(&mut Phone, Time, CallId)>,
     guard: Guard,
@@ -139,6 +142,8 @@ impl Clinic {
             last_call: None,
             rung: Vec::new(),
             log: Vec::new(),
+            sent: Vec::new(),
+            described: Vec::new(),
             on_incoming: None,
             guard: Guard::new("clinic", [3; 32]),
             coming: VecDeque::new(),
@@ -345,6 +350,7 @@ impl Clinic {
             }
             Output::Send { socket, text } => {
                 self.note(&format!("page  -> {}", start_of(text.as_bytes())));
+                self.sent.push(text.clone());
                 if !self.blackhole {
                     self.later(ON_THE_WAY.0, Coming::ToServer(socket, text.into_bytes()));
                 }
@@ -406,6 +412,11 @@ impl Clinic {
             other => format!("{other:?}"),
         };
         self.note(&format!("browser  {text}"));
+        if let PeerCommand::Answer { offer: sdp } | PeerCommand::SetAnswer { answer: sdp } =
+            &command
+        {
+            self.described.push(sdp.clone());
+        }
         match command {
             PeerCommand::Offer { .. } | PeerCommand::Answer { .. } => {
                 let local = || OFFER.to_owned();

@@ -116,6 +116,20 @@ fn a_good_link_tries_everything_at_once() {
 }
 
 #[test]
+fn limits_beyond_reason_are_no_slow_link() {
+    let mut clinic = Clinic::open();
+    let profile = Bandwidth {
+        audio: Some(u32::MAX),
+        video: Some(64),
+        ..Bandwidth::default()
+    };
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.ring("3", "Doctor", Some(&[OFFER, WITH_TCP].concat()));
+    clinic.run_for(Millis(4_000));
+    assert!(!clinic.heard("Candidates"), "{}", clinic.ladder());
+}
+
+#[test]
 fn the_doctor_sends_no_more_than_the_patient_can_take() {
     let (mut clinic, _) = talking();
     tell(&mut clinic, "audio=15;video=0");
@@ -172,4 +186,34 @@ fn a_pbx_is_told_nothing_it_does_not_know() {
     clinic.accepts();
     clinic.run_for(Millis(100));
     assert!(clinic.heard("Attach") && !clinic.heard("-> INFO"));
+}
+
+#[test]
+fn the_own_browser_begins_slowly_and_nobody_else_hears_of_it() {
+    let profile = Bandwidth::profile("64k").unwrap();
+    let mut caller = Clinic::open();
+    caller.page(|phone, now| phone.set_bandwidth(now, profile));
+    caller.call("3", BOTH);
+    caller.run_for(Millis(100));
+    caller.accepts();
+    let mut callee = Clinic::abroad();
+    callee.page(|phone, now| phone.set_bandwidth(now, profile));
+    callee.ring("1001", "Reception", Some(OFFER));
+    callee.run_for(Millis(200));
+    let call = callee.last_call.unwrap();
+    callee.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    for mut clinic in [caller, callee] {
+        clinic.run_for(Millis(1_000));
+        assert_eq!(clinic.described.len(), 1, "{}", clinic.ladder());
+        assert!(clinic.described[0].contains("a=fmtp:96 x-google-start-bitrate=54\r\n"));
+        let with_limits = clinic.sent.iter().filter(|text| text.contains("b=AS:37"));
+        assert!(with_limits.count() > 0, "{}", clinic.ladder());
+        assert!(!clinic.sent.iter().any(|text| text.contains("x-google")));
+    }
+}
+
+#[test]
+fn without_limits_the_browser_gets_what_the_peer_said() {
+    let (clinic, _) = talking();
+    assert_eq!(clinic.described, [OFFER]);
 }
