@@ -32,6 +32,8 @@ const MOST_REPAIRS: u32 = 3;
 /// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
 /// loss alone, and sends a small picture all the same.
 const NARROW: u32 = 25;
+/// Kbit/s of speech and picture together that are few: a packet of the picture takes as long as one of speech.
+const NARROW_FOR_BOTH: u32 = 100;
 /// Loss that a page is told of.
 const LOSSY: u8 = 8;
 
@@ -67,6 +69,8 @@ pub struct Plan {
     pub speech: Option<Speech>,
     pub picture: Picture,
     pub mode: Mode,
+    /// Milliseconds by which what is heard is held back; 0: as the browser likes.
+    pub hold: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +181,25 @@ impl Quality {
             speech: limits.speech(),
             picture: picture(&limits),
             mode: limits.mode,
+            hold: self.hold(),
+        }
+    }
+
+    /// Beside a picture on a narrow link speech comes in fits and starts, and each lost packet of the picture holds that
+    /// back; a browser that follows both stretches words until they are not understood. Held back by four packets it
+    /// speaks evenly. Where packets are lost, what was in them comes along with the next.
+    fn hold(&self) -> u32 {
+        let limits = self.limits();
+        let Some(speech) = limits.speech() else {
+            return 0;
+        };
+        let shows = limits.video.is_some_and(|video| video >= PICTURE_LEAST);
+        if shows && limits.total().is_some_and(|total| total <= NARROW_FOR_BOTH) {
+            4 * speech.ptime
+        } else if self.lossy[1] >= 2 && speech.ptime >= 40 {
+            2 * speech.ptime + 60
+        } else {
+            0
         }
     }
 
@@ -254,8 +277,7 @@ impl Quality {
         if self.is_strained(sample) {
             self.easy = 0;
             self.strained += 1;
-            let drowning =
-                sample.rtt.saturating_sub(self.shortest) > DROWNING || sample.lost >= FLOODED;
+            let drowning = sample.rtt.saturating_sub(self.shortest) > DROWNING || self.is_flooded();
             if drowning && self.rung < HALF_PICTURE {
                 // half of it would not help any more
                 self.rung = HALF_PICTURE;
@@ -286,7 +308,19 @@ impl Quality {
         // the estimate is of the picture's packets alone, and stale without them
         let shows = matches!(self.plan().picture, Picture::Shown { .. }) && sample.lines > 0;
         let narrow = shows && sample.room.is_some_and(|room| room < NARROW);
-        queue || narrow || sample.lost >= FLOODED
+        queue || narrow || self.is_flooded()
+    }
+
+    /// So much is lost that less has to be sent. A report about speech alone is of twenty packets, and stands for
+    /// several samples: one such tells nothing.
+    fn is_flooded(&self) -> bool {
+        let shows = matches!(self.plan().picture, Picture::Shown { .. }) && self.sample.lines > 0;
+        let lost = if shows {
+            self.sample.lost
+        } else {
+            self.twice.lost()
+        };
+        lost >= FLOODED
     }
 
     /// One rung down, past those that change nothing; `None`: there is none left.

@@ -249,3 +249,28 @@ fn whatever_is_measured_speech_goes_on() {
         );
     }
 }
+
+#[test]
+fn beside_a_picture_on_a_narrow_link_speech_is_held_back_and_spoken_evenly() {
+    let hold = |profile| {
+        let ours = Bandwidth::profile(profile).unwrap();
+        Quality::new(ours).plan().hold
+    };
+    assert_eq!(hold("64k"), 240);
+    for profile in ["16k", "32k", "150k", "hd", "auto"] {
+        assert_eq!(hold(profile), 0, "{profile}");
+    }
+    let mut quality = Quality::new(Bandwidth::profile("16k").unwrap());
+    let lossy = Sample {
+        missed: 20,
+        ..Sample::default()
+    };
+    for _ in 0..3 {
+        quality.measured(lossy);
+    }
+    assert_eq!(
+        quality.plan().hold,
+        300,
+        "what was lost comes a packet later"
+    );
+}

@@ -39,6 +39,11 @@ impl Twice {
         };
     }
 
+    /// Per cent, smoothed.
+    pub fn lost(&self) -> u8 {
+        u8::try_from(self.loss / 10).unwrap_or(u8::MAX)
+    }
+
     pub fn lossy(&self) -> Lossy {
         if self.agreed { self.lossy } else { Lossy::Not }
     }

@@ -12,7 +12,7 @@ use web_sys::{
 use super::{
     devices::tracks,
     promise::{text_of, when},
-    sender::tune,
+    sender::{hold, tune},
     stats::Meter,
 };
 use crate::{
@@ -151,6 +151,7 @@ impl Peer {
                 continue;
             };
             let sender = transceiver.sender();
+            hold(&transceiver, plan);
             // Before the track, so that the encoder is set up once and not again under way.
             tune(&sender, &track, plan);
             let tell = self.tell.clone();
@@ -169,6 +170,7 @@ impl Peer {
 
     pub fn tune(&self, plan: Plan) {
         for transceiver in transceivers(&self.connection) {
+            hold(&transceiver, plan);
             let sender = transceiver.sender();
             if let Some(track) = sender.track() {
                 tune(&sender, &track, plan);

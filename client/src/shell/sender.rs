@@ -1,10 +1,11 @@
-//! What the browser's senders do: `RTCRtpSender.setParameters`, and hints to its encoders.
+//! What the browser's senders do: `RTCRtpSender.setParameters`, and hints to its encoders; and how long what comes is
+//! held back (`RTCRtpReceiver.jitterBufferTarget`).
 //!
 //! Nothing here needs a negotiation. A browser that refuses still has the limits of the description.
 
 use js_sys::{Array, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{MediaStreamTrack, RtcRtpSender};
+use web_sys::{MediaStreamTrack, RtcRtpSender, RtcRtpTransceiver};
 
 use super::promise::when;
 use crate::{
@@ -56,6 +57,16 @@ pub(super) fn tune(sender: &RtcRtpSender, track: &MediaStreamTrack, plan: Plan) 
             .unchecked_ref(),
         |_| {},
     );
+}
+
+/// How long the receiver holds back what comes: the sound, and the picture that goes with it. A browser that does
+/// not know how does as it likes.
+pub(super) fn hold(transceiver: &RtcRtpTransceiver, plan: Plan) {
+    let target = match plan.hold {
+        0 => JsValue::NULL,
+        millis => millis.into(),
+    };
+    set(&transceiver.receiver(), "jitterBufferTarget", &target);
 }
 
 fn show(encoding: &JsValue, track: &MediaStreamTrack, picture: Picture) {

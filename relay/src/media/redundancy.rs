@@ -36,11 +36,25 @@ pub struct Redundancy {
     loss: u32,
     /// When it was last that lossy.
     lossy_at: u64,
+    /// The listener has said something about it.
+    told: bool,
 }
 
 impl Redundancy {
     /// The listener reports its loss of speech; `true`: the distance is another one now.
     pub fn reported(&mut self, now: u64, fraction_lost: u8) -> bool {
+        self.told = true;
+        self.weigh(now, fraction_lost)
+    }
+
+    /// What is lost of the listener's own speech, while it has said nothing about what comes to it: browsers
+    /// report once in five seconds where there is only speech. A radio link mostly loses both ways; `true`: the distance
+    /// is another one now.
+    pub fn guess(&mut self, now: u64, fraction_lost: u8) -> bool {
+        !self.told && self.weigh(now, fraction_lost)
+    }
+
+    fn weigh(&mut self, now: u64, fraction_lost: u8) -> bool {
         let lost = u32::from(fraction_lost);
         // a report is of some dozens of packets: half of it is news
         self.loss = (self.loss + lost).div_ceil(2);
@@ -139,6 +153,14 @@ mod tests {
             [2; 4]
         );
         assert_eq!(told(&mut redundancy, &[(30, 0)]), [0]);
+    }
+
+    #[test]
+    fn a_listener_who_has_said_nothing_yet_is_taken_to_lose_what_is_lost_of_its_own() {
+        let mut redundancy = Redundancy::default();
+        assert!(redundancy.guess(0, 26) && redundancy.distance() == 1);
+        assert!(!redundancy.reported(SECOND, 0));
+        assert!(!redundancy.guess(2 * SECOND, 99) && redundancy.distance() == 1);
     }
 
     #[test]

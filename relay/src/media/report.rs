@@ -53,6 +53,14 @@ impl Reception {
         self.expected().saturating_sub(self.received)
     }
 
+    /// The share lost so far, of 256; `None`: too few came to tell.
+    #[must_use]
+    pub fn share_lost(&self) -> Option<u8> {
+        const ENOUGH: u64 = 10;
+        let expected = self.expected();
+        (expected >= ENOUGH).then(|| (self.lost() * 256 / expected).min(255) as u8)
+    }
+
     /// A block about everything since the last one.
     pub fn block(&mut self, now: u64, ssrc: u32, clock: Option<&Clock>) -> Block {
         let expected = self.expected();

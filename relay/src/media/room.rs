@@ -19,6 +19,7 @@ use super::{
     member::{Kind, Member, Stats},
     negotiated::Negotiated,
     red::Older,
+    redundancy::Redundancy,
     report::Clock,
     rtcp::{Block, Item, items},
     serve::{Desk, SOON},
@@ -458,16 +459,19 @@ impl Room {
         match kind {
             Some(Kind::Video) if choked => self.hurry_publisher(now, at),
             Some(Kind::Audio) => {
-                let before = self.members[at].carried_along();
-                let redundancy = &mut self.members[at].redundancy;
-                if redundancy.reported(now, block.fraction_lost)
-                    && self.members[at].carried_along() != before
-                {
-                    self.assign();
-                    self.tell_carried(now, at);
-                }
+                let lost = block.fraction_lost;
+                self.carry_along(now, at, |redundancy| redundancy.reported(now, lost));
             }
             _ => {}
+        }
+    }
+
+    /// News about what a member loses of speech.
+    fn carry_along(&mut self, now: u64, at: usize, hears: impl FnOnce(&mut Redundancy) -> bool) {
+        let before = self.members[at].carried_along();
+        if hears(&mut self.members[at].redundancy) && self.members[at].carried_along() != before {
+            self.assign();
+            self.tell_carried(now, at);
         }
     }
 
@@ -540,6 +544,10 @@ impl Room {
             }
             self.members[at].pace(now);
             self.tell_carried(now, at);
+            let own = &self.members[at].lane(Kind::Audio).source;
+            if let Some(lost) = own.reception.share_lost() {
+                self.carry_along(now, at, |redundancy| redundancy.guess(now, lost));
+            }
         }
         if fell {
             self.assign();
