@@ -40,7 +40,8 @@ pub fn forward(
         let Some(slot) = lane.slot.as_mut().filter(|slot| slot.source == Some(from)) else {
             continue;
         };
-        if kind == Kind::Video && receiver.pacer.rate().is_some() {
+        let paced = kind == Kind::Video && receiver.pacer.rate().is_some();
+        if paced && !slot.is_late(received) {
             let waits = slot.waits_behind(received);
             if waits || !receiver.pacer.is_free(now) {
                 if !waits && (received.begins || !slot.is_waiting()) {

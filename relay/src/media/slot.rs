@@ -127,7 +127,18 @@ impl Slot {
         self.queue = None;
     }
 
-    /// Whether a packet has to wait behind others; late ones, which close holes, do not.
+    /// A packet closes a hole in what was sent. Nothing may be queued from it on: that would be sent
+    /// twice.
+    #[must_use]
+    pub fn is_late(&self, received: &Received<'_>) -> bool {
+        let last = self.stretches.last().filter(|_| self.running);
+        last.is_some_and(|stretch| {
+            let number = (stretch.ours + received.parcel.number).checked_sub(stretch.theirs);
+            stretch.epoch == received.epoch && number.is_none_or(|number| number <= self.newest)
+        })
+    }
+
+    /// Whether a packet has to wait behind others.
     #[must_use]
     pub fn waits_behind(&mut self, received: &Received<'_>) -> bool {
         // numbers of another epoch have no order with these
