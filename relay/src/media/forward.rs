@@ -94,6 +94,7 @@ fn deliver(
     let number = receiver.transport_cc;
     let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
     let payload = match picture {
+        _ if place.empty => &[],
         Some(picture) if !place.shift.is_zero() => {
             if copy.is_empty() {
                 copy.extend_from_slice(parcel.payload);
@@ -275,21 +276,21 @@ pub fn resend(
     }
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
-    if !slot.answered.may(origin.place.number, now, distance) {
+    let picture = vp8::Descriptor::of(&track.codec, parcel.payload);
+    let place = slot.went(&origin, &parcel, picture.as_ref())?;
+    if !slot.answered.may(place.number, now, distance) {
         return None;
     }
-    let mut place = origin.place;
-    place.timestamp = place.timestamp.wrapping_add(parcel.timestamp);
     copy.clear();
     if track.rtx.is_some() {
         // RFC 4588 section 4: the original sequence number comes first
         copy.extend_from_slice(&sequence.to_be_bytes());
     }
     let start = copy.len();
-    copy.extend_from_slice(parcel.payload);
-    if !place.shift.is_zero()
-        && let Some(picture) = vp8::Descriptor::of(&track.codec, parcel.payload)
-    {
+    if !place.empty {
+        copy.extend_from_slice(parcel.payload);
+    }
+    if let (Some(picture), false) = (picture, place.empty || place.shift.is_zero()) {
         place.shift.apply(&picture, &mut copy[start..]);
     }
     let number = receiver.transport_cc;
