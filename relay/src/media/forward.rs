@@ -114,6 +114,8 @@ fn deliver(
 
 /// How long a picture may wait for its receiver's link.
 pub const LATE: u64 = SECOND;
+/// Having waited so long, pictures go without their upper layers until nothing waits any more.
+const HURRIED: u64 = LATE / 4;
 
 /// Sends what waits for the link to `members[at]`, as much as may go now. Of what waited too long
 /// the rest is left out up to the next keyframe, which is asked for if it is not there: `true`.
@@ -135,6 +137,7 @@ pub fn release(
         return false;
     };
     let id = publisher.id;
+    let thins = receiver.can_be_thinned();
     let lane = publisher.lane_mut(Kind::Video);
     while let Some(slot) = &mut receiver.lanes[Kind::Video as usize].slot
         && let Some((epoch, next)) = slot.queued()
@@ -149,7 +152,9 @@ pub fn release(
         }
         let received = source.recall_late(track, next);
         let ended = source.cache.get(next - 1).is_none_or(|last| last.marker);
-        if ended && source.cache.age(now, next).is_some_and(|age| age > LATE) {
+        let age = source.cache.age(now, next).unwrap_or(0);
+        slot.hurried |= thins && age > HURRIED;
+        if ended && age > LATE {
             let begins = received.is_some_and(|received| received.begins);
             let keyframe = source.newest_keyframe().filter(|first| *first > next);
             if let Some(first) = keyframe {
