@@ -82,7 +82,20 @@ pub enum Picture {
         bitrate: u32,
         lines: u32,
         fps: u32,
+        /// No frame is made from every other one: the relay may leave those out.
+        layered: bool,
     },
+}
+
+impl Picture {
+    /// For a browser that makes no layers.
+    #[must_use]
+    pub fn flat(mut self) -> Self {
+        if let Self::Shown { layered, .. } = &mut self {
+            *layered = false;
+        }
+        self
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -504,12 +517,18 @@ fn number(number: u32) -> std::borrow::Cow<'static, str> {
 
 /// How a picture fits into its budget. EN 301 549 section 6.5: lips are readable at 176x144 and 12 frames a second,
 /// well at 352x288 and 20; a face rather loses pixels, a wound or a document rather frames.
+///
+/// Faces are in two temporal layers whatever the limits are: on a tight link a lost frame of the upper one freezes
+/// nothing, and of a wide one's picture half the frames fit through somebody else's link. Of a wound's 2 to 10 frames
+/// none is to spare.
 fn picture(limits: &Bandwidth) -> Picture {
+    let layered = limits.mode == Mode::Talk;
     let (Some(kbps), Some(bitrate)) = (limits.video, limits.picture()) else {
         return Picture::Shown {
             bitrate: 0,
             lines: 0,
             fps: 0,
+            layered,
         };
     };
     if kbps < PICTURE_LEAST {
@@ -528,6 +547,7 @@ fn picture(limits: &Bandwidth) -> Picture {
         bitrate,
         lines,
         fps,
+        layered,
     }
 }
 

@@ -58,6 +58,20 @@ fn a_broadcast_allocates_nothing_while_it_flows() {
 }
 
 #[test]
+fn leaving_out_every_other_picture_allocates_nothing() {
+    let thinned = |load: &mut Load| {
+        load.run(200);
+        let before = load.count.rtp;
+        load.run(100);
+        load.count.rtp - before
+    };
+    // 4 of the 8 packets of pictures, and 3 words a turn, to each
+    let sent = thinned(&mut Load::thinned(50));
+    assert_eq!(sent, 50 * 7 * 100);
+    assert_eq!(steady(Load::thinned(50), 50), 0);
+}
+
+#[test]
 fn a_hd_call_takes_less_than_64_kib_a_member() {
     let before = BYTES.get();
     let mut load = Load::call();

@@ -197,6 +197,21 @@ fn a_face_loses_pixels_and_a_wound_frames() {
 }
 
 #[test]
+fn a_face_can_do_without_every_other_frame_and_a_wound_cannot() {
+    let layered = |limits: Bandwidth, mode| {
+        let picture = Quality::new(Bandwidth { mode, ..limits }).plan().picture;
+        let is = |picture| matches!(picture, Picture::Shown { layered: true, .. });
+        assert!(!is(picture.flat()), "a browser may refuse");
+        is(picture)
+    };
+    for limits in [limits(16, 44), limits(16, 2_000), Bandwidth::default()] {
+        assert!(layered(limits, Mode::Talk));
+        assert!(!layered(limits, Mode::Show));
+    }
+    assert_eq!(Picture::Paused.flat(), Picture::Paused);
+}
+
+#[test]
 fn whoever_has_no_camera_goes_down_in_speech_at_once() {
     let mut quality = Quality::new(limits(40, 0));
     let crowded = Sample {

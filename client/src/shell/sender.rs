@@ -51,11 +51,19 @@ pub(super) fn tune(sender: &RtcRtpSender, track: &MediaStreamTrack, plan: Plan) 
             show(&first, track, plan.picture);
         }
     }
+    let flat = plan.picture.flat();
+    // what is not asked for layers is refused for another reason
+    let again = (!audio && flat != plan.picture).then(|| (sender.clone(), track.clone(), flat));
     when(
         sender
             .set_parameters_with_parameters(&parameters)
             .unchecked_ref(),
-        |_| {},
+        move |result| {
+            // no layers, but the limits all the same
+            if let (Err(_), Some((sender, track, picture))) = (result, again) {
+                tune(&sender, &track, Plan { picture, ..plan });
+            }
+        },
     );
 }
 
@@ -76,7 +84,13 @@ fn show(encoding: &JsValue, track: &MediaStreamTrack, picture: Picture) {
             bitrate,
             lines,
             fps,
-        } => (true, bitrate, lines, fps),
+            layered,
+        } => {
+            // a browser that does not know the member does not look at it
+            let mode = layered.then_some("L1T2");
+            set(encoding, "scalabilityMode", &mode.into());
+            (true, bitrate, lines, fps)
+        }
     };
     set(encoding, "active", &active.into());
     limit(encoding, "maxBitrate", bitrate);

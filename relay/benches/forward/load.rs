@@ -3,6 +3,7 @@
 
 use clinicall_relay::media::{
     MemberId,
+    downlink::Limits,
     negotiated::{Codec, Extensions, Feedback, Negotiated, Track},
     room::{Room, Sink},
     rtcp::{Block, Writer},
@@ -46,6 +47,8 @@ pub struct Load {
     pub count: Count,
     /// Every so many packets one is lost, each way; 0: none.
     pub loss: u32,
+    /// Pictures are in two temporal layers.
+    layered: bool,
     senders: Vec<MemberId>,
     receivers: u64,
     streams: Vec<Stream>,
@@ -68,6 +71,21 @@ impl Load {
         Self::new(2, 2)
     }
 
+    /// One sends in layers, the others have room for the base alone (and so much that nothing waits
+    /// for their links).
+    pub fn thinned(receivers: u64) -> Self {
+        let mut load = Self::broadcast(receivers);
+        load.layered = true;
+        let limits = Limits {
+            audio: None,
+            video: Some(1_000_000),
+        };
+        for id in 2..=load.receivers {
+            load.room.limit(MemberId(id), limits, load.now);
+        }
+        load
+    }
+
     fn new(senders: u64, receivers: u64) -> Self {
         let mut room = Room::new();
         let members = if senders == 1 {
@@ -85,6 +103,7 @@ impl Load {
             now: 1_000_000,
             count: Count::default(),
             loss: 0,
+            layered: false,
             senders: (1..=senders).map(MemberId).collect(),
             receivers: members,
             streams: vec![Stream::default(); 2 * senders as usize],
@@ -124,13 +143,19 @@ impl Load {
         let key = number.is_multiple_of(300) || self.turn == 1;
         let [high, low] = ((number as u16 & 0x7fff) | 0x8000).to_be_bytes();
         let start = u8::from(part == 0) << 4;
+        let (tl0, layer) = match (self.layered, number % 4) {
+            (true, 1) => (number / 2, 0x60),
+            (true, 3) => (number / 2, 0x40),
+            (true, _) => (number / 2, 0),
+            (false, _) => (number, 0x20),
+        };
         let descriptor = [
             0x80 | start,
             0xe0,
             high,
             low,
-            number as u8,
-            0x20,
+            tl0 as u8,
+            layer,
             u8::from(!key),
         ];
         let timestamp = (number * 2_769) as u32;
@@ -187,7 +212,13 @@ impl Load {
                 ssrc,
                 ..Block::default()
             };
-            self.writer.receiver_report(ssrc, &[block]);
+            // who loses something has its speech carried along by the next packet
+            let speech = Block {
+                ssrc: slot(MemberId(id), true),
+                fraction_lost: if self.loss > 0 { 26 } else { 0 },
+                ..Block::default()
+            };
+            self.writer.receiver_report(ssrc, &[block, speech]);
             if self.loss > 0 {
                 let newest = 0x1_0000 + (ssrc as u64 & 0xfff) + self.turn * 8;
                 self.writer
@@ -209,6 +240,7 @@ fn negotiated(member: MemberId, sends: bool) -> Negotiated {
         codec: if audio { Codec::Opus } else { Codec::Vp8 },
         payload_type: if audio { 111 } else { 97 },
         rtx: (!audio).then_some(98),
+        red: audio.then_some(63),
         clock_rate: if audio { 48_000 } else { 90_000 },
         receives: true,
         sends,

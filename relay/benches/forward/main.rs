@@ -15,6 +15,13 @@ fn main() {
         let lossy = measure(|| Load::broadcast(receivers), 50);
         println!("1 -> {receivers:3}: {plain:4.0}   with 2 % loss each way {lossy:4.0}");
     }
+    for receivers in [10, 50] {
+        let plain = measure(|| Load::thinned(receivers), 0);
+        let lossy = measure(|| Load::thinned(receivers), 50);
+        println!(
+            "half the frames, 1 -> {receivers:3}: {plain:4.0}   with 2 % loss each way {lossy:4.0}"
+        );
+    }
     let plain = measure(Load::call, 0);
     let lossy = measure(Load::call, 50);
     println!("1 <-> 1  : {plain:4.0}   with 2 % loss each way {lossy:4.0}");
@@ -25,7 +32,7 @@ fn measure(start: impl Fn() -> Load, loss: u32) -> f64 {
         .map(|_| {
             let mut load = start();
             load.loss = loss;
-            load.run(50);
+            load.run(150);
             let before = load.count.rtp;
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_millis(150) {

@@ -1,10 +1,11 @@
 //! What a member is sent: speech always, its picture while the link has room for it.
 //!
 //! Pure; looked at once a second with the rates of that time, and at once when the link is found to
-//! carry too little ([`super::estimate`]). A picture that has no layers cannot be
-//! thinned without breaking it, so it is either sent or not; publishers are asked for less first
-//! ([`super::budget`]), and this is what holds when they do not obey, or when nothing fits beside
-//! speech.
+//! carry too little ([`super::estimate`]). Publishers are asked for less first ([`super::budget`]);
+//! this is what holds when they do not obey, when others are to have more, or when nothing fits
+//! beside speech. A picture in temporal layers is thinned before it is taken away: the base layer is
+//! half the frames and some 60 % of the bytes. One that has no layers cannot be thinned without
+//! breaking it, so it is either sent or not.
 
 use super::time::SECOND;
 
@@ -40,8 +41,10 @@ pub struct Limits {
 pub struct Second {
     /// What it was sent of speech.
     pub audio: u64,
-    /// What it was sent of a picture, or would be.
+    /// What it was sent of a picture, or would be if it were sent all of it,
     pub video: u64,
+    /// and of its base layer alone, where it has one.
+    pub base: Option<u64>,
     /// Lost on the way to it, of 256, as it reports.
     pub lost: u8,
     /// It has told nothing of what it was sent for a while: its reports do not get through.
@@ -67,6 +70,8 @@ enum Paused {
 pub struct Downlink {
     limits: Limits,
     paused: Option<Paused>,
+    /// Where there is a picture it is the base layer alone.
+    thinned: bool,
     over: u8,
     fits: u8,
     patience: u8,
@@ -94,6 +99,12 @@ impl Downlink {
     #[must_use]
     pub fn shows(&self) -> bool {
         self.paused.is_none()
+    }
+
+    /// Whether it gets the base layer alone of a picture that has one.
+    #[must_use]
+    pub fn thins(&self) -> bool {
+        self.thinned
     }
 
     /// The link is why it gets none, and whether that is dead; then padding finds out when it may
@@ -159,9 +170,7 @@ impl Downlink {
     }
 
     fn pause(&mut self, now: u64, why: Paused) {
-        if self.given_back.is_some_and(|then| now < then + SOON) {
-            self.patience = (self.patience.max(FITS) * 2).min(PATIENT);
-        } else if why != Paused::Large {
+        if !self.was_soon(now) && why != Paused::Large {
             self.patience = 0;
         }
         (self.paused, self.over, self.fits) = (Some(why), 0, 0);
@@ -170,6 +179,15 @@ impl Downlink {
     fn give_back(&mut self, now: u64) {
         (self.paused, self.over, self.fits) = (None, 0, 0);
         self.given_back = Some(now);
+    }
+
+    /// What was given back has to be taken away; soon after that takes more patience next time.
+    fn was_soon(&mut self, now: u64) -> bool {
+        let soon = self.given_back.is_some_and(|then| now < then + SOON);
+        if soon {
+            self.patience = (self.patience.max(FITS) * 2).min(PATIENT);
+        }
+        soon
     }
 
     /// What it can take of a picture; `None`: it says nothing, or wants none at all.
@@ -183,29 +201,40 @@ impl Downlink {
         if self.is_none(self.limits) || self.is_cut_off().is_some() {
             return false;
         }
-        if self.paused.is_some() {
-            self.fits = if self.fits_beside_speech(second, 0) {
-                self.fits + 1
-            } else {
-                0
-            };
-            if self.fits < self.patience.max(FITS) {
-                return false;
-            }
-            self.give_back(now);
-            return true;
-        }
         // a tenth more is a keyframe or a retransmission, not a habit
-        let fits = self.fits_beside_speech(second, second.video / 10);
+        let fits = |video: u64, grace| self.fits_beside_speech(second, video, video / grace);
+        let base_fits = |grace| second.base.is_some_and(|base| fits(base, grace));
+        if self.paused.is_some() {
+            let whole = fits(second.video, u64::MAX);
+            let any = whole || base_fits(u64::MAX);
+            if self.has_fitted(any) {
+                self.thinned = !whole;
+                self.give_back(now);
+                return true;
+            }
+            return false;
+        }
         let choked = is_choked(second) && second.video > 0;
-        let far_from_it = !self.fits_beside_speech(second, second.video / 3);
-        self.over = match (fits && !choked, far_from_it || choked) {
+        let whole = fits(second.video, 10) && !choked;
+        let sent = second.base.filter(|_| self.thinned).unwrap_or(second.video);
+        let far_from_it = !fits(sent, 3);
+        let (sent_fits, thinner) = (fits(sent, 10), !self.thinned && !choked && base_fits(10));
+        self.over = match (sent_fits && !choked, far_from_it || choked) {
             (true, _) => 0,
             (false, false) => self.over + 1,
             (false, true) => self.over + 2,
         };
+        if self.thinned && self.has_fitted(whole) {
+            self.thinned = false;
+            self.give_back(now);
+        }
         let drowned = choked && second.lost >= DROWNED;
         if self.over < OVER && !drowned {
+            return false;
+        }
+        if thinner {
+            self.was_soon(now);
+            (self.thinned, self.over, self.fits) = (true, 0, 0);
             return false;
         }
         // what no picture fits into is not waited for, it is asked
@@ -221,8 +250,14 @@ impl Downlink {
         true
     }
 
+    /// Whether more has fitted for so long that it is given back.
+    fn has_fitted(&mut self, fits: bool) -> bool {
+        self.fits = if fits { self.fits + 1 } else { 0 };
+        self.fits >= self.patience.max(FITS)
+    }
+
     /// What speech leaves of its own part is the picture's, and what it takes beyond is taken from it.
-    fn fits_beside_speech(&self, second: Second, grace: u64) -> bool {
+    fn fits_beside_speech(&self, second: Second, video: u64, grace: u64) -> bool {
         if (self.paused.is_some() || self.limits.video.is_none()) && is_choked(second) {
             return false;
         }
@@ -231,7 +266,7 @@ impl Downlink {
             None => video,
         });
         let room = promised.into_iter().chain(second.room).min();
-        room.is_none_or(|room| second.video.saturating_sub(grace) <= room)
+        room.is_none_or(|room| video.saturating_sub(grace) <= room)
     }
 
     fn is_none(&self, limits: Limits) -> bool {
@@ -396,5 +431,91 @@ mod tests {
             ..second(30_000, 900_000)
         });
         assert_eq!(watch(&mut downlink, lossy), []);
+    }
+
+    /// A picture of so much, in layers: six tenths are the base.
+    fn layered(video: u64) -> Second {
+        Second {
+            base: Some(video * 6 / 10),
+            ..second(16_000, video)
+        }
+    }
+
+    /// The seconds at which it was sent another thing than before.
+    fn thinned(
+        downlink: &mut Downlink,
+        seconds: impl Iterator<Item = Second>,
+    ) -> Vec<(u64, &'static str)> {
+        let mut turns = vec![(0, "all")];
+        for (at, second) in seconds.enumerate() {
+            downlink.look(at as u64 * SECOND, second);
+            let gets = match (downlink.shows(), downlink.thins()) {
+                (false, _) => "none",
+                (true, true) => "half",
+                (true, false) => "all",
+            };
+            if turns.last().is_none_or(|(_, before)| *before != gets) {
+                turns.push((at as u64, gets));
+            }
+        }
+        turns.split_off(1)
+    }
+
+    #[test]
+    fn a_picture_in_layers_is_thinned_before_it_is_taken_away() {
+        let mut downlink = Downlink::default();
+        downlink.limit(SLOW);
+        let sizes = [(10, 65_000), (10, 300_000), (10, 65_000), (10, 40_000)];
+        let seconds = sizes
+            .into_iter()
+            .flat_map(|(seconds, size)| (0..seconds).map(move |_| layered(size)));
+        assert_eq!(
+            thinned(&mut downlink, seconds),
+            [(1, "half"), (11, "none"), (22, "half"), (32, "all")]
+        );
+    }
+
+    #[test]
+    fn a_link_with_room_for_the_base_alone_has_that() {
+        let mut downlink = Downlink::default();
+        let seconds = (0..30).map(|at| Second {
+            room: Some(if at < 10 { 50_000 } else { 75_000 }),
+            ..layered(80_000)
+        });
+        assert_eq!(thinned(&mut downlink, seconds), [(1, "half"), (12, "all")]);
+    }
+
+    #[test]
+    fn what_is_thinned_soon_after_it_was_whole_stays_so_for_longer() {
+        let mut downlink = Downlink::default();
+        // as estimates do that grow by what is used
+        let mut wide = Vec::new();
+        for at in 0..200 {
+            let room = if downlink.thins() { 80_000 } else { 50_000 };
+            let second = Second {
+                room: Some(room),
+                ..layered(80_000)
+            };
+            let before = downlink.thins();
+            assert!(!downlink.look(at * SECOND, second));
+            if before && !downlink.thins() {
+                wide.push(at);
+            }
+        }
+        let gaps: Vec<_> = wide.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.is_sorted() && gaps.last() >= Some(&24), "{gaps:?}");
+    }
+
+    #[test]
+    fn a_link_that_loses_a_third_is_not_cured_by_half_the_frames() {
+        let mut downlink = Downlink::default();
+        let choked = Second {
+            lost: 90,
+            ..layered(80_000)
+        };
+        assert_eq!(
+            thinned(&mut downlink, (0..5).map(|_| choked)),
+            [(1, "none")]
+        );
     }
 }

@@ -41,7 +41,8 @@ pub fn forward(
         let Some(slot) = lane.slot.as_mut().filter(|slot| slot.source == Some(from)) else {
             continue;
         };
-        if kind == Kind::Video && receiver.pacer.rate().is_some() {
+        let paced = kind == Kind::Video && receiver.pacer.rate().is_some();
+        if paced && !slot.is_late(received) {
             let waits = slot.waits_behind(received);
             if waits || !receiver.pacer.is_free(now) {
                 if !waits && (received.begins || !slot.is_waiting()) {
@@ -98,6 +99,7 @@ fn deliver(
     let number = receiver.transport_cc;
     let mut header = slot.header(now, track, &place, parcel, &mut receiver.transport_cc);
     let payload = match picture {
+        _ if place.empty => &[],
         Some(picture) if !place.shift.is_zero() => {
             if copy.is_empty() {
                 copy.extend_from_slice(parcel.payload);
@@ -130,6 +132,8 @@ fn deliver(
 
 /// How long a picture may wait for its receiver's link.
 pub const LATE: u64 = SECOND;
+/// Having waited so long, pictures go without their upper layers until nothing waits any more.
+const HURRIED: u64 = LATE / 4;
 
 /// Sends what waits for the link to `members[at]`, as much as may go now. Of what waited too long
 /// the rest is left out up to the next keyframe, which is asked for if it is not there: `true`.
@@ -151,6 +155,7 @@ pub fn release(
         return false;
     };
     let id = publisher.id;
+    let thins = receiver.can_be_thinned();
     let lane = publisher.lane_mut(Kind::Video);
     while let Some(slot) = &mut receiver.lanes[Kind::Video as usize].slot
         && let Some((epoch, next)) = slot.queued()
@@ -165,7 +170,9 @@ pub fn release(
         }
         let received = source.recall_late(track, next);
         let ended = source.cache.get(next - 1).is_none_or(|last| last.marker);
-        if ended && source.cache.age(now, next).is_some_and(|age| age > LATE) {
+        let age = source.cache.age(now, next).unwrap_or(0);
+        slot.hurried |= thins && age > HURRIED;
+        if ended && age > LATE {
             let begins = received.is_some_and(|received| received.begins);
             let keyframe = source.newest_keyframe().filter(|first| *first > next);
             if let Some(first) = keyframe {
@@ -292,21 +299,21 @@ pub fn resend(
     }
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
-    if !slot.answered.may(origin.place.number, now, distance) {
+    let picture = vp8::Descriptor::of(&track.codec, parcel.payload);
+    let place = slot.went(&origin, &parcel, picture.as_ref())?;
+    if !slot.answered.may(place.number, now, distance) {
         return None;
     }
-    let mut place = origin.place;
-    place.timestamp = place.timestamp.wrapping_add(parcel.timestamp);
     copy.clear();
     if track.rtx.is_some() {
         // RFC 4588 section 4: the original sequence number comes first
         copy.extend_from_slice(&sequence.to_be_bytes());
     }
     let start = copy.len();
-    copy.extend_from_slice(parcel.payload);
-    if !place.shift.is_zero()
-        && let Some(picture) = vp8::Descriptor::of(&track.codec, parcel.payload)
-    {
+    if !place.empty {
+        copy.extend_from_slice(parcel.payload);
+    }
+    if let (Some(picture), false) = (picture, place.empty || place.shift.is_zero()) {
         place.shift.apply(&picture, &mut copy[start..]);
     }
     let number = receiver.transport_cc;

@@ -458,8 +458,20 @@ impl Member {
         }
     }
 
+    /// Whether pictures can be left out for it: not where repairs are to be the very bytes that were
+    /// sent before.
+    #[must_use]
+    pub fn can_be_thinned(&self) -> bool {
+        let track = self.lane(Kind::Video).track.as_ref();
+        track.is_some_and(|track| track.rtx.is_some())
+    }
+
     /// Sets the pace of its picture by what it promised to take and what its link carries.
     pub fn pace(&mut self, now: u64) {
+        let thinned = self.downlink.thins() && self.can_be_thinned();
+        if let Some(slot) = &mut self.lane_mut(Kind::Video).slot {
+            slot.thinned = thinned;
+        }
         let limits = self.downlink.limits();
         let promised = limits.video.map(|video| {
             let all = video + limits.audio.unwrap_or(SPEECH);

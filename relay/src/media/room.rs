@@ -501,23 +501,25 @@ impl Room {
         let member = &mut self.members[at];
         let told = member.told_loss(now);
         let member = &self.members[at];
-        let flow = |other: &Member| other.lane(Kind::Video).source.flow(now);
+        let flow = |other: &&Member| other.lane(Kind::Video).source.flow(now);
         let slot = member.lane(Kind::Video).slot.as_ref();
-        let video = match slot {
+        let publisher = match slot {
             // what waits for the link counts too
             Some(slot) if member.downlink.shows() => {
                 let source = slot.source.and_then(|source| self.find(source));
-                source.map_or(0, |source| flow(&self.members[source]))
+                source.map(|source| &self.members[source])
             }
             _ => {
                 let others = self.members.iter().filter(|other| other.id != member.id);
-                others.map(flow).max().unwrap_or(0)
+                others.max_by_key(flow)
             }
         };
+        let base = publisher.filter(|_| member.can_be_thinned());
         let slots = member.lanes.iter().filter_map(|lane| lane.slot.as_ref());
         Second {
             audio: member.speech(),
-            video,
+            video: publisher.as_ref().map_or(0, flow),
+            base: base.and_then(|publisher| publisher.lane(Kind::Video).source.base(now)),
             lost: slots
                 // nobody reports about what is not sent
                 .filter(|slot| slot.source.is_some())

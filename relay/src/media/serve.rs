@@ -88,7 +88,7 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
     for kind in Kind::BOTH {
         clocks[kind as usize] = slot_clock(now, kind, at, members);
     }
-    let limit = limit(at, members);
+    let limit = limit(now, at, members);
     let member = &mut members[at];
     let flow = member.lane(Kind::Video).source.flow(now);
     let speech = member.lane(Kind::Audio).source.meter.rate();
@@ -150,7 +150,7 @@ fn report(now: u64, at: usize, members: &mut [Member], writer: &mut Writer) {
 
 /// What the receivers of a member's picture can take of it; outer `None`: the
 /// member does not listen to REMB, or shows nothing.
-fn limit(at: usize, members: &[Member]) -> Option<Option<u64>> {
+fn limit(now: u64, at: usize, members: &[Member]) -> Option<Option<u64>> {
     let member = &members[at];
     let lane = member.lane(Kind::Video);
     lane.sent()
@@ -165,8 +165,29 @@ fn limit(at: usize, members: &[Member]) -> Option<Option<u64>> {
     if receivers.clone().count() > FEW {
         return Some(None);
     }
-    Some(receivers.filter_map(Member::appetite).min())
+    let wanting = receivers.filter(|receiver| receiver.downlink.wants());
+    let appetite = |receiver: &Member| receiver.appetite().unwrap_or(u64::MAX);
+    let weakest = wanting.clone().min_by_key(|receiver| appetite(receiver));
+    let Some(weakest) = weakest.filter(|weakest| weakest.appetite().is_some()) else {
+        return Some(None);
+    };
+    let others = wanting.filter(|receiver| receiver.id != weakest.id);
+    let least = appetite(weakest);
+    let thinned = weakest.can_be_thinned() && others.clone().next().is_some();
+    let (flow, base) = (lane.source.flow(now), lane.source.base(now));
+    let Some(base) = base.filter(|base| thinned && *base > 0) else {
+        return Some(Some(least));
+    };
+    // beside others one may have half the frames, so that their picture need not be as small as its
+    // own: the picture whose base layer fits through its link
+    let whole = least * flow / base * BESIDE / 8;
+    let most = others.map(appetite).fold(whole, u64::min);
+    Some(Some(least.max(most)))
 }
+
+/// Of eight parts: what the weakest receiver is to take of what it can, beside others. The base
+/// layer is not the same part of every second.
+const BESIDE: u64 = 7;
 
 /// What encoders count of it: headers around a picture's packets are about 8 % of all.
 const fn at_rtp_level(limit: u64) -> u64 {

@@ -8,8 +8,10 @@ use super::{
     MemberId,
     budget::Limiter,
     cache::Parcel,
+    layers::{self, Layers},
     nack::Answered,
     negotiated::Track,
+    omitted::Omitted,
     report::Reported,
     rtp::Header,
     sequence,
@@ -18,25 +20,47 @@ use super::{
     vp8,
 };
 
-/// Stretches of numbers remembered: a stretch ends when the source changes or a packet of padding
-/// is left out. NACKs reach back a second at most.
-const STRETCHES: usize = 16;
+/// Runs remembered: one lasts until the source changes or begins anew. NACKs reach back a second at
+/// most.
+const RUNS: usize = 8;
 /// The first number, plus a few bits of the SSRC: away from zero for late packets, and below 2^15
 /// so that no early loss hides a wrap from SRTP (RFC 3711 section 3.3.1).
 const FIRST: u64 = 1 << 16;
 
-/// From where and how numbers and clocks of a source are moved.
+/// What becomes of the numbers and clocks of a source while it is in the slot.
 #[derive(Clone, Copy, Debug)]
-struct Stretch {
-    /// Counts changes of source: stretches of one run follow each other.
-    run: u32,
+struct Run {
     source: MemberId,
     epoch: u32,
     /// The first number of the source, and ours.
     theirs: u64,
     ours: u64,
+    /// The newest of the source.
+    newest: u64,
+    /// What was not sent: padding, and pictures of upper layers.
+    omitted: Omitted<8>,
+    layers: Layers,
     timestamp: u32,
     shift: vp8::Shift,
+}
+
+impl Run {
+    /// Where a packet of the source goes, or went; `None`: it was left out.
+    fn place(&self, parcel: &Parcel<'_>, picture: Option<&vp8::Descriptor>) -> Option<Place> {
+        let moved = self.omitted.place(parcel.number)?;
+        let empty = picture.is_some_and(|picture| !self.layers.has(picture));
+        let mut shift = self.shift;
+        if let (Some(picture), false) = (picture, empty) {
+            let closed = self.layers.shift(picture)?;
+            shift.picture_id = shift.picture_id.wrapping_add(closed);
+        }
+        Some(Place {
+            number: self.ours + moved.checked_sub(self.theirs)?,
+            timestamp: parcel.timestamp.wrapping_add(self.timestamp),
+            shift,
+            empty,
+        })
+    }
 }
 
 /// Where a packet goes in the slot's stream.
@@ -45,6 +69,9 @@ pub struct Place {
     pub number: u64,
     pub timestamp: u32,
     pub shift: vp8::Shift,
+    /// It comes too late to be left out: its number goes out with nothing, so that the receiver
+    /// does not ask for it.
+    pub empty: bool,
 }
 
 /// A packet that was sent: whose it was and its number there.
@@ -53,7 +80,7 @@ pub struct Origin {
     pub source: MemberId,
     pub epoch: u32,
     pub theirs: u64,
-    pub place: Place,
+    run: usize,
 }
 
 #[derive(Debug)]
@@ -69,14 +96,16 @@ pub struct Slot {
     pub reported: Reported,
     pub packets: u32,
     pub octets: u32,
+    /// It gets the base layer of a picture alone: while its link has no room for all of it,
+    pub thinned: bool,
+    /// and while what waits for the link has waited for long. Not where repairs are the bytes that
+    /// were sent before: what is left out must not change them.
+    pub hurried: bool,
     /// The receiver knows the SSRC: `mid` need not be sent any more (RFC 8843 section 9.2).
     acknowledged: bool,
     /// Since the source last changed something was sent.
     running: bool,
-    /// The first number of the source that was sent since then.
-    since: u64,
-    run: u32,
-    stretches: Vec<Stretch>,
+    runs: Vec<Run>,
     newest: u64,
     newest_timestamp: u32,
     newest_at: u64,
@@ -100,11 +129,11 @@ impl Slot {
             reported: Reported::default(),
             packets: 0,
             octets: 0,
+            thinned: false,
+            hurried: false,
             acknowledged: false,
             running: false,
-            since: 0,
-            run: 0,
-            stretches: Vec::new(),
+            runs: Vec::new(),
             newest: FIRST + u64::from(ssrc & 0xfff),
             newest_timestamp: 0,
             newest_at: 0,
@@ -127,10 +156,18 @@ impl Slot {
     pub fn restart(&mut self) {
         self.running = false;
         self.synced = false;
-        self.queue = None;
+        self.caught_up();
     }
 
-    /// Whether a packet has to wait behind others; late ones, which close holes, do not.
+    /// A packet closes a hole in what was sent. Nothing may be queued from it on: that would be sent
+    /// twice.
+    #[must_use]
+    pub fn is_late(&self, received: &Received<'_>) -> bool {
+        let run = self.runs.last().filter(|_| self.running);
+        run.is_some_and(|run| run.epoch == received.epoch && received.parcel.number <= run.newest)
+    }
+
+    /// Whether a packet has to wait behind others.
     #[must_use]
     pub fn waits_behind(&mut self, received: &Received<'_>) -> bool {
         // numbers of another epoch have no order with these
@@ -152,6 +189,7 @@ impl Slot {
     /// Nothing waits any more.
     pub fn caught_up(&mut self) {
         self.queue = None;
+        self.hurried = false;
     }
 
     /// Goes on under another SSRC. The numbers go on too: if the old SSRC ever comes back, none of
@@ -168,7 +206,8 @@ impl Slot {
     /// The receiver's description changed: packets sent before cannot be written again as they were.
     pub fn forget(&mut self) {
         self.restart();
-        self.stretches.clear();
+        self.thinned = false;
+        self.runs.clear();
     }
 
     /// Waits for a packet a decoder can begin with.
@@ -185,25 +224,23 @@ impl Slot {
     /// From which of its source's numbers on the receiver may hear it.
     #[must_use]
     pub fn since(&self) -> u64 {
-        self.since
+        self.runs.last().map_or(u64::MAX, |run| run.theirs)
     }
 
     /// The shift of the source's timestamps, while it is running.
     #[must_use]
     pub fn timestamp_shift(&self) -> Option<u32> {
-        self.stretches
+        self.runs
             .last()
             .filter(|_| self.running)
-            .map(|stretch| stretch.timestamp)
+            .map(|run| run.timestamp)
     }
 
     /// Finds a place for a packet of the source; `None`: it is not to be sent.
     pub fn place(&mut self, now: u64, source: MemberId, received: &Received<'_>) -> Option<Place> {
-        let Received {
-            parcel, picture, ..
-        } = received;
-        let last = self.stretches.last();
-        if last.is_some_and(|stretch| stretch.epoch != received.epoch) {
+        let (parcel, picture) = (&received.parcel, received.picture.as_ref());
+        let last = self.runs.last();
+        if last.is_some_and(|run| run.epoch != received.epoch) {
             self.restart();
         }
         if !self.running {
@@ -212,35 +249,31 @@ impl Slot {
             }
             self.begin(now, source, received);
         }
-        let stretch = *self.stretches.last()?;
-        if parcel.number < stretch.theirs {
-            return self.late(parcel, stretch.run);
-        }
-        let number = stretch.ours + (parcel.number - stretch.theirs);
-        if parcel.payload.is_empty() && number > self.newest {
-            // padding: the numbers close up behind it
-            let stretch = Stretch {
-                theirs: parcel.number + 1,
-                ours: number,
-                ..stretch
-            };
-            self.remember(stretch);
-            return None;
-        }
-        let timestamp = parcel.timestamp.wrapping_add(stretch.timestamp);
-        if number > self.newest {
-            self.newest = number;
-            self.newest_timestamp = timestamp;
-            self.newest_at = now;
-            if let Some(picture) = picture {
-                self.counters.sent(picture, stretch.shift);
+        let highest = if self.thinned || self.hurried {
+            0
+        } else {
+            layers::ALL
+        };
+        let run = self.runs.last_mut()?;
+        if parcel.number > run.newest {
+            run.newest = parcel.number;
+            let taken = picture.is_none_or(|picture| run.layers.take(picture, highest));
+            if !taken || parcel.payload.is_empty() {
+                // the numbers close up behind it
+                run.omitted.add(parcel.number);
+                return None;
             }
         }
-        Some(Place {
-            number,
-            timestamp,
-            shift: stretch.shift,
-        })
+        let place = run.place(parcel, picture)?;
+        if place.number > self.newest {
+            self.newest = place.number;
+            self.newest_timestamp = place.timestamp;
+            self.newest_at = now;
+            if let (Some(picture), false) = (picture, place.empty) {
+                self.counters.sent(picture, place.shift);
+            }
+        }
+        Some(place)
     }
 
     fn begin(&mut self, now: u64, source: MemberId, received: &Received<'_>) {
@@ -252,8 +285,6 @@ impl Slot {
             ..
         } = *received;
         self.running = true;
-        self.since = parcel.number;
-        self.run = self.run.wrapping_add(1);
         let timestamp = if self.any {
             let passed = ticks(now.saturating_sub(self.newest_at), clock_rate).max(1);
             self.newest_timestamp
@@ -263,45 +294,22 @@ impl Slot {
             0
         };
         self.any = true;
-        self.remember(Stretch {
-            run: self.run,
+        if self.runs.len() == RUNS {
+            self.runs.remove(0);
+        }
+        self.runs.push(Run {
             source,
             epoch,
             theirs: parcel.number,
             ours: self.newest + 1,
+            newest: parcel.number - 1,
+            omitted: Omitted::default(),
+            layers: Layers::begin(picture.as_ref()),
             timestamp,
             shift: picture
                 .map(|picture| self.counters.follow(&picture))
                 .unwrap_or_default(),
         });
-    }
-
-    /// A packet from before the newest stretch of this run.
-    fn late(&self, parcel: &Parcel<'_>, run: u32) -> Option<Place> {
-        let mut earlier = self
-            .stretches
-            .iter()
-            .rev()
-            .take_while(|stretch| stretch.run == run);
-        let stretch = earlier.find(|stretch| stretch.theirs <= parcel.number)?;
-        Some(Place {
-            number: stretch.ours + (parcel.number - stretch.theirs),
-            timestamp: parcel.timestamp.wrapping_add(stretch.timestamp),
-            shift: stretch.shift,
-        })
-    }
-
-    fn remember(&mut self, stretch: Stretch) {
-        match self.stretches.last_mut() {
-            // nothing was sent in it
-            Some(last) if last.ours == stretch.ours => *last = stretch,
-            _ => {
-                if self.stretches.len() == STRETCHES {
-                    self.stretches.remove(0);
-                }
-                self.stretches.push(stretch);
-            }
-        }
     }
 
     /// What was sent under a sequence number of ours.
@@ -311,22 +319,25 @@ impl Slot {
         if number > self.newest {
             return None;
         }
-        let stretch = self
-            .stretches
-            .iter()
-            .rev()
-            .find(|stretch| stretch.ours <= number)?;
+        let at = self.runs.iter().rposition(|run| run.ours <= number)?;
+        let run = &self.runs[at];
         Some(Origin {
-            source: stretch.source,
-            epoch: stretch.epoch,
-            theirs: stretch.theirs + (number - stretch.ours),
-            // the timestamp is moved by the caller, who has the packet
-            place: Place {
-                number,
-                timestamp: stretch.timestamp,
-                shift: stretch.shift,
-            },
+            source: run.source,
+            epoch: run.epoch,
+            theirs: run.omitted.number(run.theirs + (number - run.ours))?,
+            run: at,
         })
+    }
+
+    /// Where a packet of that origin went.
+    #[must_use]
+    pub fn went(
+        &self,
+        origin: &Origin,
+        parcel: &Parcel<'_>,
+        picture: Option<&vp8::Descriptor>,
+    ) -> Option<Place> {
+        self.runs.get(origin.run)?.place(parcel, picture)
     }
 
     /// The next sequence number of the retransmission stream.
@@ -446,6 +457,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const DOCTOR: MemberId = MemberId(1);
@@ -530,5 +543,136 @@ mod tests {
         slot.restart();
         assert_eq!(at(&mut slot, 1_100_000, PATIENT, 7_000), before + 9_000);
         assert_eq!(at(&mut slot, 1_133_333, PATIENT, 7_001), before + 12_000);
+    }
+
+    /// A packet of a picture as libwebrtc makes them in two layers: of the upper every other one needs
+    /// the base alone.
+    fn layered(picture: u16, part: u8) -> Vec<u8> {
+        let [high, low] = (picture | 0x8000).to_be_bytes();
+        let (upper, sync) = (picture & 1, picture % 4 == 1);
+        let layer = (upper << 6) as u8 | u8::from(sync) << 5;
+        let start = u8::from(part == 0) << 4;
+        let key = u8::from(picture > 0);
+        vec![
+            0x80 | start,
+            0xe0,
+            high,
+            low,
+            (picture / 2) as u8,
+            layer,
+            key,
+            part,
+        ]
+    }
+
+    fn received(number: u64, payload: &[u8]) -> Received<'_> {
+        let picture = vp8::Descriptor::parse(payload).filter(|_| !payload.is_empty());
+        Received {
+            begins: picture.is_some_and(|picture| picture.keyframe_start),
+            picture,
+            ..packet(number, payload)
+        }
+    }
+
+    /// What is written into a payload at its place: picture id, layer, sync.
+    fn written(payload: &[u8], place: &Place) -> (u16, u8, bool) {
+        let (mut copy, picture) = (payload.to_vec(), vp8::Descriptor::parse(payload).unwrap());
+        place.shift.apply(&picture, &mut copy);
+        let written = vp8::Descriptor::parse(&copy).unwrap();
+        (
+            written.picture_id.unwrap().value,
+            written.layer,
+            written.sync,
+        )
+    }
+
+    #[test]
+    fn a_lost_packet_of_an_upper_layer_that_comes_late_fills_its_number_with_nothing() {
+        let mut slot = Slot::new(0);
+        slot.thinned = true;
+        let mut send = |number: u64| {
+            let payload = layered(number as u16 - 500, 0);
+            let place = slot.place(0, DOCTOR, &received(number, &payload))?;
+            Some((place.number - FIRST, place.empty))
+        };
+        assert_eq!(send(500), Some((1, false)));
+        assert_eq!(send(501), None);
+        assert_eq!(send(502), Some((2, false)));
+        assert_eq!(send(504), Some((4, false)));
+        assert_eq!(send(503), Some((3, true)));
+        let origin = slot.origin((FIRST + 3) as u16).unwrap();
+        let payload = layered(3, 0);
+        let late = received(503, &payload);
+        let again = slot.went(&origin, &late.parcel, late.picture.as_ref());
+        assert!(again.unwrap().empty, "nor is it repaired");
+    }
+
+    proptest! {
+        /// Pictures of one to three packets, padding between some of them, packets that come late or
+        /// not at all, and a link that has room for all of it, or not, from one moment to the next.
+        #[test]
+        fn whatever_is_left_out_numbers_and_pictures_follow_each_other(
+            turns in proptest::collection::vec((1_u8..4, 0_u8..12, any::<bool>()), 1..200),
+            orderly: bool,
+        ) {
+            let mut slot = Slot::new(0);
+            let (mut packets, mut number) = (Vec::new(), 65_536);
+            for (picture, (parts, fate, thinned)) in turns.iter().enumerate() {
+                for part in 0..*parts {
+                    packets.push((number, layered(picture as u16, part), *thinned));
+                    number += 1;
+                }
+                if *fate == 0 {
+                    packets.push((number, Vec::new(), *thinned));
+                    number += 1;
+                }
+            }
+            if !orderly {
+                for (at, (_, fate, _)) in turns.iter().enumerate().skip(3) {
+                    let last = packets.len() - 1;
+                    match fate {
+                        1 => packets.swap((at + 1).min(last), (at + 3).min(last)),
+                        2 => drop(packets.remove(at.min(last))),
+                        _ => {}
+                    }
+                }
+            }
+            let mut sent: Vec<(u64, u64, Vec<u8>, Place)> = Vec::new();
+            for (theirs, payload, thinned) in packets {
+                slot.thinned = thinned;
+                if let Some(place) = slot.place(theirs, DOCTOR, &received(theirs, &payload)) {
+                    prop_assert!(sent.iter().all(|(ours, ..)| *ours != place.number));
+                    sent.push((place.number, theirs, payload, place));
+                }
+            }
+            for (ours, theirs, payload, place) in sent.iter().rev().take(400) {
+                let origin = slot.origin(*ours as u16).unwrap();
+                prop_assert_eq!((origin.source, origin.theirs), (DOCTOR, *theirs));
+                let received = received(*theirs, payload);
+                let again = slot.went(&origin, &received.parcel, received.picture.as_ref());
+                if let Some(again) = again.filter(|again| !again.empty && !place.empty) {
+                    prop_assert_eq!(again, *place, "a repair is what was sent");
+                }
+            }
+            if !orderly {
+                return Ok(());
+            }
+            let (mut upper, mut last) = (None, None);
+            for (at, (ours, _, payload, place)) in sent.iter().enumerate() {
+                prop_assert_eq!(*ours, FIRST + 1 + at as u64);
+                let (id, layer, sync) = written(payload, place);
+                if let Some(last) = last {
+                    prop_assert!(id == last || id == last + 1);
+                    prop_assert_eq!(id == last, payload[7] > 0, "whole pictures");
+                }
+                last = Some(id);
+                let original = u16::from_be_bytes([payload[2], payload[3]]);
+                if layer > 0 && payload[7] == 0 {
+                    // what it is made from is there
+                    prop_assert!(sync || upper == Some(original - 2));
+                    upper = Some(original);
+                }
+            }
+        }
     }
 }

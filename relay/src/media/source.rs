@@ -64,6 +64,9 @@ pub struct Source {
     pub meter: Meter,
     /// Without retransmissions, and what browsers send beside media to find out what fits.
     flow: Meter,
+    /// How much of it the base layer is, and when something came that is of another.
+    base: Share,
+    layered: Option<u64>,
     follower: Follower,
     last: u64,
     audio: bool,
@@ -88,6 +91,8 @@ impl Source {
             repaired: 0,
             meter: Meter::default(),
             flow: Meter::default(),
+            base: Share::default(),
+            layered: None,
             follower: Follower::default(),
             last: 0,
             audio,
@@ -128,6 +133,12 @@ impl Source {
             self.missed.came(number);
         }
         let received = self.examine(track, number, packet, packet.payload);
+        if let Some(picture) = &received.picture {
+            self.base.add(packet.payload.len(), picture.layer == 0);
+            if picture.layer > 0 {
+                self.layered = Some(now);
+            }
+        }
         Some(Received { woke, ..received })
     }
 
@@ -302,6 +313,13 @@ impl Source {
         }
     }
 
+    /// Bit/s at IP level of the base layer alone; `None`: its pictures are not in layers.
+    #[must_use]
+    pub fn base(&self, now: u64) -> Option<u64> {
+        let layered = self.layered.is_some_and(|then| now < then + SECOND);
+        layered.then(|| self.base.of(self.flow(now)))
+    }
+
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
         self.follower.newest()
@@ -354,6 +372,31 @@ pub struct Meter {
 
 /// Of IP, UDP, RTP and the SRTP tag, in bytes.
 const HEADERS: usize = 20 + 8 + 12 + 10;
+
+/// What part of a stream something is, by the last tens of kilobytes: half a second has so few
+/// pictures of a small stream that one more or less would count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    part: u64,
+    all: u64,
+}
+
+impl Share {
+    const LATELY: u64 = 64 * 1_024;
+
+    fn add(&mut self, payload: usize, belongs: bool) {
+        let size = (payload + HEADERS) as u64;
+        if self.all > Self::LATELY {
+            (self.part, self.all) = (self.part / 2, self.all / 2);
+        }
+        self.all += size;
+        self.part += if belongs { size } else { 0 };
+    }
+
+    fn of(self, whole: u64) -> u64 {
+        (whole * self.part).checked_div(self.all).unwrap_or(whole)
+    }
+}
 
 impl Meter {
     pub fn add(&mut self, now: u64, payload: usize) {

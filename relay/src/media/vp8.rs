@@ -1,5 +1,5 @@
-//! The VP8 payload descriptor (RFC 7741 section 4.2): where a keyframe begins, and the two counters
-//! that must go on when a slot changes its source.
+//! The VP8 payload descriptor (RFC 7741 section 4.2): where a keyframe begins, which layer a picture
+//! is of, and the two counters that must go on when a slot changes its source.
 
 use super::negotiated::Codec;
 
@@ -9,7 +9,9 @@ const START: u8 = 0x10;
 const PARTITION: u8 = 0x07;
 const HAS_PICTURE_ID: u8 = 0x80;
 const HAS_TL0: u8 = 0x40;
+const HAS_TID: u8 = 0x20;
 const HAS_TID_OR_KEYIDX: u8 = 0x30;
+const SYNC: u8 = 0x20;
 const LONG_PICTURE_ID: u8 = 0x80;
 
 /// What a descriptor says, and where.
@@ -19,6 +21,10 @@ pub struct Descriptor {
     pub picture_id: Option<PictureId>,
     /// The counter of base-layer pictures and its offset in the payload.
     pub tl0: Option<(u8, usize)>,
+    /// The temporal layer; 0 as well where pictures are in none.
+    pub layer: u8,
+    /// Of the pictures before it, it needs only those of the base layer.
+    pub sync: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +33,16 @@ pub struct PictureId {
     /// 15 bits, else 7.
     pub long: bool,
     offset: usize,
+}
+
+impl PictureId {
+    /// The number nearest to `reference` that ends in this id.
+    #[must_use]
+    pub fn unwrap(&self, reference: u64) -> u64 {
+        let unused = if self.long { 1 } else { 9 };
+        let step = (self.value.wrapping_sub(reference as u16) << unused) as i16 >> unused;
+        reference.saturating_add_signed(step.into())
+    }
 }
 
 impl Descriptor {
@@ -66,6 +82,12 @@ impl Descriptor {
                 at += 1;
             }
             if flags & HAS_TID_OR_KEYIDX != 0 {
+                let layer = *payload.get(at)?;
+                // without the counters nobody could close the gap that a picture leaves
+                let counted = found.picture_id.is_some() && found.tl0.is_some();
+                if flags & HAS_TID != 0 && counted {
+                    (found.layer, found.sync) = (layer >> 6, layer & SYNC != 0);
+                }
                 at += 1;
             }
         }
@@ -203,6 +225,33 @@ mod tests {
         send(payload(true, true, 900, 77), true, &mut shift);
         send(payload(true, false, 901, 78), false, &mut shift);
         assert_eq!(sent, [(0x7ffe, 255), (0x7fff, 0), (0, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn a_layer_counts_only_beside_both_counters() {
+        let layer = |bytes: &[u8]| {
+            let descriptor = Descriptor::parse(bytes).unwrap();
+            (descriptor.layer, descriptor.sync)
+        };
+        assert_eq!(layer(&[0x90, 0xe0, 0x80, 7, 9, 0x40, 1]), (1, false));
+        assert_eq!(layer(&[0x90, 0xe0, 0x07, 9, 0x60, 1]), (1, true));
+        assert_eq!(layer(&[0x90, 0xd0, 0x07, 9, 0x5f, 1]), (0, false), "KEYIDX");
+        assert_eq!(layer(&[0x90, 0xa0, 0x07, 0x60, 1]), (0, false));
+        assert_eq!(layer(&[0x90, 0x60, 0x07, 0x60, 1]), (0, false));
+        assert_eq!(Descriptor::parse(&[0x90, 0xe0, 0x07, 9]), None);
+    }
+
+    #[test]
+    fn picture_ids_go_on_counting_when_they_wrap() {
+        let id = |value, long| PictureId {
+            value,
+            long,
+            offset: 0,
+        };
+        assert_eq!(id(1, true).unwrap(0x1_7fff), 0x1_8001);
+        assert_eq!(id(0x7ffe, true).unwrap(0x1_8001), 0x1_7ffe);
+        assert_eq!(id(3, false).unwrap(0x1_00ff), 0x1_0103);
+        assert_eq!(id(0x7f, false).unwrap(0x1_0101), 0x1_00ff);
     }
 
     #[test]

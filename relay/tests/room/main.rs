@@ -5,6 +5,7 @@
 mod clinic;
 mod collapse;
 mod hostile;
+mod layers;
 mod loss;
 mod narrow;
 mod redundant;

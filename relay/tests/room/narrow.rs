@@ -97,3 +97,34 @@ fn who_sends_no_reports_is_not_taken_for_dead() {
     goes_on(&mut clinic, 10, 400);
     assert_eq!(came(&mut clinic, PATIENT).0, 250);
 }
+
+#[test]
+fn a_picture_that_comes_late_while_the_link_is_busy_is_sent_once_and_nothing_with_it() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    let slow = Limits {
+        audio: Some(40_000),
+        video: Some(60_000),
+    };
+    clinic.room.limit(PATIENT, slow, clinic.now);
+    clinic.shows(DOCTOR, true);
+    clinic.run(100);
+    let late = clinic.picture(DOCTOR, false, &[7; 500]);
+    for _ in 0..3 {
+        clinic.shows(DOCTOR, false);
+        clinic.run(100);
+    }
+    // the line is busy with this one
+    let large = clinic.picture(DOCTOR, false, &[7; 1_000]);
+    clinic.sends(DOCTOR, &large);
+    clinic.sends(DOCTOR, &late);
+    clinic.run(500);
+    // the wire itself asserts that equal numbers are equal bytes
+    let sequences: Vec<_> = clinic
+        .seen(PATIENT)
+        .iter()
+        .map(|got| got.sequence)
+        .collect();
+    let first = sequences[0];
+    let order: Vec<_> = sequences.iter().map(|sequence| sequence - first).collect();
+    assert_eq!(order, [0, 2, 3, 4, 5, 1]);
+}

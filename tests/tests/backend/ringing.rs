@@ -1,4 +1,6 @@
-//! One SQL statement each, and two browsers are in a room.
+//! One SQL statement each, and browsers are in a room.
+
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clinicall_tests::{
@@ -6,6 +8,7 @@ use clinicall_tests::{
     clinic::Clinic,
     story::{Sort, Story, plan, talk},
 };
+use serde_json::{Value, json};
 
 use super::{clients::mariadb, with_cometql};
 
@@ -39,6 +42,55 @@ fn the_statement_of_the_talk_rings_a_doctor_and_a_patient_into_a_room() -> Resul
         let out = format!("DELETE FROM conference WHERE name = '1' AND user_id = '{user}'");
         mariadb(&clinic, &[], &out)?;
         patient.until_hangup()?;
+        Ok(())
+    })
+}
+
+#[test]
+fn in_a_room_of_three_a_small_budget_costs_half_the_frames_and_the_others_none() -> Result<()> {
+    let mut plan = plan(Sort::Ordinary)?;
+    plan.more = with_cometql();
+    let clinic = Clinic::open(&plan)?;
+    Story::tell_in(&clinic, |story| {
+        let (doctor, patient) = story.pair(Chromium, Chromium)?;
+        let interpreter = story.person("interpreter", Chromium)?;
+        for person in [&doctor, &patient, &interpreter] {
+            let statement = format!(
+                "INSERT INTO conference (name, user_id, caller_id, message, profile) \
+                 VALUES('1', '{}', '{}', \"json\", \"video\");",
+                person.user, doctor.user
+            );
+            mariadb(&clinic, &[], &statement)?;
+            person.until("incoming")?;
+            person.answer()?;
+            person.until("connected")?;
+        }
+        // everybody sees who speaks
+        for listener in [&patient, &interpreter] {
+            listener.does("stage.mute({ audio: true })", Value::Null)?;
+        }
+        patient.does("stage.bandwidth(arg)", json!({ "audio": 32, "video": 100 }))?;
+        for listener in [&patient, &interpreter] {
+            listener.sees_and_hears()?;
+        }
+        std::thread::sleep(Duration::from_secs(20));
+        let frames = || -> Result<_> {
+            let before = [patient.flow()?, interpreter.flow()?];
+            std::thread::sleep(Duration::from_secs(10));
+            let after = [patient.flow()?, interpreter.flow()?];
+            let gained = |at: usize| after[at].frames_decoded - before[at].frames_decoded;
+            let (few, many) = (gained(0), gained(1));
+            println!("{few} frames beside {many} in ten seconds");
+            ensure!(many >= 100, "{many} frames in ten seconds");
+            Ok((few * 100 / many, format!("{few} frames beside {many}")))
+        };
+        let (share, told) = frames()?;
+        ensure!((35..=65).contains(&share), "{told}");
+        // with room for all of it again, all of it comes
+        patient.does("stage.bandwidth(arg)", json!("hd"))?;
+        std::thread::sleep(Duration::from_secs(5));
+        let (share, told) = frames()?;
+        ensure!(share >= 90, "{told}");
         Ok(())
     })
 }

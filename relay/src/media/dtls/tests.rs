@@ -28,11 +28,11 @@ fn handshake(lost: &dyn Fn(usize) -> bool) -> Result<u64, String> {
                 Step::Over(why) => return Err(format!("{to}: {why}")),
             }
         }
-        for at in 0..2 {
-            if let Step::Over(why) = ends[at].0.tick(now) {
+        for (at, (dtls, _)) in ends.iter_mut().enumerate() {
+            if let Step::Over(why) = dtls.tick(now) {
                 return Err(format!("{at} at {millis} ms: {why}"));
             }
-            while let Some(datagram) = ends[at].0.poll() {
+            while let Some(datagram) = dtls.poll() {
                 number += 1;
                 if !lost(number) {
                     flying.push((millis + 150, 1 - at, datagram.to_vec()));
