@@ -66,11 +66,17 @@ impl Missed {
         self.list.clear();
     }
 
-    /// Puts the numbers to ask for now into `ask`, rising; some may be left for a moment later.
-    pub fn due(&mut self, now: u64, rtt: u64, ask: &mut Vec<u16>) {
+    /// Puts the numbers to ask for now into `ask`, rising; some may be left for a moment later. `false`: one has been
+    /// given up, for it would come too late, and a keyframe is the better thing to ask for.
+    #[must_use]
+    pub fn due(&mut self, now: u64, rtt: u64, ask: &mut Vec<u16>) -> bool {
+        let mut repairs = true;
         self.list.retain_mut(|missing| {
             if missing.due <= now && ask.len() < AT_ONCE {
-                if missing.tries == TRIES || now.saturating_sub(missing.since) > USEFUL {
+                // what is asked for now is there a round trip later
+                let late = now.saturating_sub(missing.since) + rtt > USEFUL + REORDERING;
+                if missing.tries == TRIES || late {
+                    repairs = false;
                     return false;
                 }
                 missing.tries += 1;
@@ -79,6 +85,7 @@ impl Missed {
             }
             true
         });
+        repairs
     }
 
     #[must_use]
@@ -153,8 +160,28 @@ mod tests {
 
     fn due(missed: &mut Missed, now: u64) -> Vec<u16> {
         let mut ask = Vec::new();
-        missed.due(now, RTT, &mut ask);
+        let _ = missed.due(now, RTT, &mut ask);
         ask
+    }
+
+    #[test]
+    fn what_would_come_too_late_is_not_asked_for_a_keyframe_is() {
+        let (mut missed, mut ask) = (Missed::default(), Vec::new());
+        missed.hole(10, 1, 0);
+        let far = USEFUL + MILLISECOND;
+        assert!(
+            !missed.due(REORDERING, far, &mut ask),
+            "a link by two satellites"
+        );
+        assert!(ask.is_empty() && missed.is_empty());
+        let slow = 600 * MILLISECOND;
+        missed.hole(10, 1, 0);
+        assert!(missed.due(REORDERING, slow, &mut ask));
+        assert_eq!(ask, [10]);
+        assert!(
+            !missed.due(REORDERING + slow * 5 / 4, slow, &mut ask),
+            "once is all there is time for"
+        );
     }
 
     #[test]
@@ -179,7 +206,7 @@ mod tests {
             asked.extend(due(&mut missed, now).iter().map(|_| now / MILLISECOND));
         }
         assert_eq!(asked, [10, 110, 210, 310, 410, 510, 610, 710, 810, 910]);
-        assert!(now > USEFUL);
+        assert!(now + RTT > USEFUL);
     }
 
     #[test]

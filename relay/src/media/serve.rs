@@ -221,7 +221,9 @@ fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
             continue;
         };
         desk.ask.clear();
-        lane.source.missed.due(now, distance, &mut desk.ask);
+        if !lane.source.missed.due(now, distance, &mut desk.ask) {
+            lane.source.wish.want();
+        }
         if !desk.ask.is_empty() {
             member.stats.nacks_sent += desk.ask.len() as u64;
             desk.writer
