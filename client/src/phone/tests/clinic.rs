@@ -17,8 +17,9 @@ use crate::{
 
 pub(super) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
     a=group:BUNDLE 0 1\r\n\
-    m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\n\
     a=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n\
+    a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n\
     m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\n\
     a=rtpmap:96 VP8/90000\r\n";
 

@@ -177,6 +177,48 @@ fn a_link_that_gets_worse_costs_the_picture_and_the_page_is_told() {
 }
 
 #[test]
+fn a_link_that_loses_packets_has_speech_said_twice_and_the_other_side_need_not_know() {
+    let (mut clinic, call) = talking();
+    let profile = Bandwidth::profile("32k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.run_for(Millis(100));
+    assert!(!clinic.heard("twice: true"), "{}", clinic.ladder());
+    clinic.log.clear();
+    let lossy = Sample {
+        lost: 8,
+        rtt: 300,
+        ..Sample::default()
+    };
+    for _ in 0..4 {
+        clinic.news(call, PeerNews::Measured(lossy));
+    }
+    assert!(clinic.heard("Frame(Some(Speech") && clinic.heard("twice: true"));
+    assert!(!clinic.heard("->"), "{}", clinic.ladder());
+}
+
+#[test]
+fn nothing_is_said_twice_to_who_does_not_understand_it() {
+    let mut clinic = Clinic::open();
+    let profile = Bandwidth::profile("32k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    let offer = OFFER.replace("red/48000", "G722/8000");
+    clinic.ring("3", "Doctor", Some(&offer));
+    clinic.run_for(Millis(200));
+    let call = clinic.last_call.unwrap();
+    clinic.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    clinic.run_for(Millis(500));
+    let lossy = Sample {
+        lost: 20,
+        rtt: 300,
+        ..Sample::default()
+    };
+    for _ in 0..9 {
+        clinic.news(call, PeerNews::Measured(lossy));
+    }
+    assert!(clinic.heard("Attach") && !clinic.heard("twice: true"));
+}
+
+#[test]
 fn a_pbx_is_told_nothing_it_does_not_know() {
     let mut clinic = Clinic::abroad();
     let profile = Bandwidth::profile("32k").unwrap();
