@@ -126,7 +126,7 @@ impl Bandwidth {
     pub fn profile(name: &str) -> Option<Self> {
         let (audio, video) = match name {
             "16k" => (AUDIO_LEAST, 0),
-            "32k" => (30, 0),
+            "32k" => (28, 0),
             // what 5 % of loss takes to repair has to fit as well
             "64k" => (17, 37),
             "150k" => (24, 116),

@@ -207,9 +207,10 @@ impl Quality {
             return 0;
         };
         let shows = limits.video.is_some_and(|video| video >= PICTURE_LEAST);
-        if shows && limits.total().is_some_and(|total| total <= NARROW_FOR_BOTH) {
-            4 * speech.ptime
-        } else if self.lossy[1] >= 2 && speech.ptime >= 40 {
+        let lossy = self.lossy[1] >= 2;
+        if shows && (lossy || limits.total().is_some_and(|total| total <= NARROW_FOR_BOTH)) {
+            4 * speech.ptime.max(60)
+        } else if lossy && speech.ptime >= 40 {
             2 * speech.ptime + 60
         } else {
             0

@@ -15,7 +15,7 @@ const LOG_LINES = 2000;
 
 // Fake camera and microphone without a question; loopback candidates, because a machine without a
 // network has no other; no throttling of the tabs that are not in front.
-const chromium = ({ secure }) => ({
+const chromium = ({ secure, fps = 15 }) => ({
   browser: "chrome",
   executablePath: "/usr/bin/chromium",
   pipe: true,
@@ -24,7 +24,7 @@ const chromium = ({ secure }) => ({
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream=fps=15",
+    `--use-fake-device-for-media-stream=fps=${fps}`,
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
     ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
@@ -98,7 +98,8 @@ const does = {
       handleSIGTERM: false,
       handleSIGHUP: false,
       timeout: 60_000,
-      protocolTimeout: 60_000,
+      // commands have deadlines of their own; a first load over 16 kbit/s takes longer than a minute
+      protocolTimeout: 180_000,
     });
     return { pid: browser.process()?.pid ?? null, version: await browser.version() };
   },

@@ -38,6 +38,8 @@ pub struct Village {
     far: Vec<(Kind, Browser)>,
     clinic: Clinic,
     pub wire: Wire,
+    /// Frames a second of Chromium's camera.
+    pub fps: u32,
 }
 
 impl Village {
@@ -67,6 +69,7 @@ impl Village {
             far: Vec::new(),
             clinic: Clinic::open(&plan)?,
             wire,
+            fps: 15,
         })
     }
 
@@ -127,7 +130,7 @@ impl Village {
             return Ok(browser.clone());
         }
         let address = self.clinic.address();
-        let with = json!({ "secure": address.trim_end_matches('/') });
+        let with = json!({ "secure": address.trim_end_matches('/'), "fps": self.fps });
         let browser = Browser::launch_with(kind, Some(net), &with)?;
         held.push((kind, browser.clone()));
         Ok(browser)

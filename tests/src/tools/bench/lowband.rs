@@ -38,6 +38,8 @@ use figures::Figures;
 const SETTLE: Duration = Duration::from_secs(3);
 /// Seconds looked at.
 const WATCH: u64 = 12;
+/// Frames a second that people's cameras make: more than the 20 aimed at.
+const CAMERA: u32 = 25;
 /// How long people wait for a voice, and for a picture from the ringing on.
 const PATIENCE: Duration = Duration::from_secs(40);
 const PATIENCE_FOR_FRAME: Duration = Duration::from_secs(20);
@@ -142,6 +144,7 @@ fn visit(
         Some(village) => village,
         none => none.insert(Village::open(None)?),
     };
+    village.fps = CAMERA;
     village.wire.forget();
     let browsers = cell.map_or((Kind::Chromium, Kind::Chromium), Cell::browsers);
     let link = cell.map_or(Link::good(), Cell::link);
