@@ -103,6 +103,12 @@ pub struct Carries {
 const CALM: u64 = 4 * SECOND;
 
 impl Carries {
+    /// What others were told last.
+    #[must_use]
+    pub fn told(&self) -> Limits {
+        self.told
+    }
+
     /// Whether to tell this now, which is then noted: that a picture is taken away or comes back at
     /// once, that there is much less or more room for it now and then.
     pub fn tell(&mut self, now: u64, carried: Limits) -> bool {

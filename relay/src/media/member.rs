@@ -441,8 +441,14 @@ impl Member {
         if self.downlink.is_cut_off().is_some() {
             let crowded = self.probe.is_some_and(|probe| probe.is_crowded());
             let tight = estimate.is_some_and(|estimate| estimate < speech + speech / 8);
+            // what did not fit is not tried again before there is room for a picture
+            let small = self
+                .carries
+                .told()
+                .audio
+                .is_some_and(|told| told <= LEAST_SPEECH);
             return Limits {
-                audio: (crowded || tight).then_some(LEAST_SPEECH),
+                audio: (crowded || tight || small).then_some(LEAST_SPEECH),
                 video: Some(0),
             };
         }
