@@ -162,9 +162,9 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         println!("told: {told:?}\nback {back}");
         ensure!(!visit.patient.was_told("hangup")?, "the call is over");
         // what is sent into the link nearly fits it, but for what asks whether more does; speech is given more
-        // than fits for a while (23 seen mostly, 28 once, towards Firefox as well)
+        // than fits for a while (23 seen, 28 towards Firefox)
         let (_, down) = low.kbps();
-        let most = if patient == Chromium { 30.0 } else { 36.0 };
+        let most = if patient == Chromium { 26.0 } else { 36.0 };
         ensure!(down < most, "too much for speech to get through: {low}");
         for heard in [back.doctor, back.patient] {
             ensure!(heard.energy > 0.0, "silence: {back}");
