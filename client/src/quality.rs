@@ -223,7 +223,7 @@ impl Quality {
             v6: self.ours.v6,
             ..ours
         };
-        self.begin_anew();
+        (self.rung, self.strained, self.easy, self.patience) = (0, 0, 0, 0);
         self.report(false, false, vec!["the page has set the bandwidth".into()])
     }
 
@@ -233,8 +233,8 @@ impl Quality {
             return None;
         }
         let before = self.limits();
+        // our own link is what it was: the rung stays
         self.theirs = theirs;
-        self.begin_anew();
         let after = self.limits();
         (before != after).then(|| {
             let mut words = vec!["the other side's link takes no more".into()];
@@ -451,10 +451,6 @@ impl Quality {
             vec!["the link is good again".into()]
         };
         Some(self.report(false, down, words))
-    }
-
-    fn begin_anew(&mut self) {
-        (self.rung, self.strained, self.easy, self.patience) = (0, 0, 0, 0);
     }
 
     /// The limits on this rung.

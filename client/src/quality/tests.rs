@@ -178,6 +178,19 @@ fn the_slower_side_decides() {
 }
 
 #[test]
+fn what_the_other_side_can_take_is_no_news_of_our_own_link() {
+    let mut patient = Quality::new(limits(24, 120));
+    live(&mut patient, GOOD, 3);
+    live(&mut patient, CROWDED, 9);
+    assert_eq!(patient.plan().picture, Picture::Paused);
+    let speech = patient.plan().speech;
+    patient.set_theirs(limits(20, 300));
+    patient.set_theirs(limits(24, 300));
+    assert_eq!(patient.plan().picture, Picture::Paused);
+    assert_eq!(patient.plan().speech, speech);
+}
+
+#[test]
 fn a_face_loses_pixels_and_a_wound_frames() {
     let shown = |video, mode| {
         let quality = Quality::new(Bandwidth {

@@ -372,11 +372,11 @@ impl Member {
     pub fn reported(&mut self, now: u64, block: &Block) -> bool {
         let slots = self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut());
         if let Some(slot) = slots.into_iter().find(|slot| slot.ssrc == block.ssrc) {
-            slot.acknowledge();
-            slot.reported.block(now, block);
+            slot.reported(now, block);
             self.rtt = slot.reported.rtt.or(self.rtt);
             let (rtt, sent) = (self.rtt.unwrap_or(FAR), slot.meter.rate());
-            return slot.limiter.reported(now, rtt, block.fraction_lost, sent);
+            let lost = slot.reported.fraction_lost;
+            return slot.limiter.reported(now, rtt, lost, sent);
         }
         false
     }
@@ -438,9 +438,10 @@ impl Member {
     pub fn carried(&self) -> Limits {
         let speech = self.speech();
         let estimate = self.estimator.estimate();
-        if self.downlink.is_cut_off().is_some() {
-            let crowded = self.probe.is_some_and(|probe| probe.is_crowded());
-            let tight = estimate.is_some_and(|estimate| estimate < speech + speech / 8);
+        if let Some(dead) = self.downlink.is_cut_off() {
+            // a link that has filled up looks dead as well
+            let crowded = dead || self.probe.is_some_and(|probe| probe.is_crowded());
+            let tight = estimate.is_some_and(|estimate| estimate < speech + speech / 3);
             // what did not fit is not tried again before there is room for a picture
             let small = self
                 .carries

@@ -31,6 +31,14 @@ impl Reception {
         }
     }
 
+    /// The next is the first packet after a pause. What was lost when that began is no news of the link as it is now:
+    /// it counts as lost, but not since the last report.
+    pub fn woke(&mut self, number: u64) {
+        if self.received > 0 {
+            self.expected_before += number.saturating_sub(self.newest + 1);
+        }
+    }
+
     /// A packet that was not sent again.
     pub fn came(&mut self, now: u64, number: u64, timestamp: u32, clock_rate: u32) {
         self.received += 1;
@@ -134,7 +142,15 @@ impl Timebase {
     }
 }
 
-/// What a receiver reports about a slot.
+/// The numbers a slot has used, and the holes among them: what never came to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbered {
+    pub all: u64,
+    pub holes: u64,
+}
+
+/// What a receiver reports about a slot. It counts what never came to us as well; here is what got lost on the way
+/// from us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     /// Of 256.
@@ -142,12 +158,22 @@ pub struct Reported {
     pub lost: u32,
     /// Microseconds.
     pub rtt: Option<u64>,
+    /// When it reported before.
+    before: Numbered,
 }
 
 impl Reported {
-    pub fn block(&mut self, now: u64, block: &Block) {
-        self.fraction_lost = block.fraction_lost;
-        self.lost = block.lost.max(0) as u32;
+    pub fn block(&mut self, now: u64, numbered: Numbered, block: &Block) {
+        let before = std::mem::replace(&mut self.before, numbered);
+        let all = numbered.all.saturating_sub(before.all);
+        let holes = numbered.holes.saturating_sub(before.holes).min(all);
+        // what is on its way now was on its way then: both are of about as many packets
+        let lost = (u64::from(block.fraction_lost) * all).saturating_sub(holes * 256);
+        self.fraction_lost = match all - holes {
+            0 => block.fraction_lost,
+            sent => (lost / sent).min(255) as u8,
+        };
+        self.lost = (block.lost.max(0) as u32).saturating_sub(numbered.holes as u32);
         if block.last_report != 0 {
             let passed = middle(ntp(now)).wrapping_sub(block.last_report);
             let rtt = passed.wrapping_sub(block.delay);
@@ -180,6 +206,45 @@ mod tests {
     }
 
     #[test]
+    fn what_was_lost_before_a_pause_is_no_news_after_it() {
+        let mut reception = Reception::starting(100);
+        let came = |reception: &mut Reception, number| {
+            reception.came(number * 20_000, number, number as u32 * 960, 48_000);
+        };
+        (100..110).for_each(|number| came(&mut reception, number));
+        assert_eq!(reception.block(0, 9, None).fraction_lost, 0);
+        // forty more are sent and drown; then nothing is, for a while
+        reception.woke(150);
+        (150..160).for_each(|number| came(&mut reception, number));
+        let block = reception.block(0, 9, None);
+        assert_eq!((block.fraction_lost, block.lost), (0, 40));
+    }
+
+    #[test]
+    fn what_never_came_to_us_is_not_lost_on_the_way_from_us() {
+        let mut reported = Reported::default();
+        let mut numbered = Numbered::default();
+        let mut report = |all, holes, fraction_lost| {
+            numbered.all += all;
+            numbered.holes += holes;
+            let block = Block {
+                fraction_lost,
+                ..Block::default()
+            };
+            reported.block(0, numbered, &block);
+            reported.fraction_lost
+        };
+        assert_eq!(report(100, 0, 0), 0);
+        assert_eq!(report(100, 50, 128), 0, "all of it was lost before us");
+        assert_eq!(report(100, 0, 26), 26, "a tenth after us");
+        assert!(
+            (50..=52).contains(&report(100, 50, 154)),
+            "a half, and a fifth of the rest"
+        );
+        assert_eq!(report(0, 0, 26), 26, "nothing new is known");
+    }
+
+    #[test]
     fn jitter_is_in_ticks() {
         let mut reception = Reception::starting(1);
         for number in 1..500 {
@@ -201,14 +266,14 @@ mod tests {
             delay: to_middle(held),
             ..Block::default()
         };
-        reported.block(back, &block);
+        reported.block(back, Numbered::default(), &block);
         assert!(reported.rtt.unwrap().abs_diff(40 * MILLISECOND) < 50);
         assert_eq!(reported.lost, 0);
         let lie = Block {
             last_report: 1,
             ..block
         };
-        reported.block(back, &lie);
+        reported.block(back, Numbered::default(), &lie);
         assert!(
             reported.rtt.unwrap().abs_diff(40 * MILLISECOND) < 50,
             "a lie changes nothing"

@@ -459,7 +459,8 @@ impl Room {
         match kind {
             Some(Kind::Video) if choked => self.hurry_publisher(now, at),
             Some(Kind::Audio) => {
-                let lost = block.fraction_lost;
+                let slot = self.members[at].lane(Kind::Audio).slot.as_ref();
+                let lost = slot.map_or(0, |slot| slot.reported.fraction_lost);
                 self.carry_along(now, at, |redundancy| redundancy.reported(now, lost));
             }
             _ => {}

@@ -12,7 +12,8 @@ use super::{
     nack::Answered,
     negotiated::Track,
     omitted::Omitted,
-    report::Reported,
+    report::{Numbered, Reported},
+    rtcp::Block,
     rtp::Header,
     sequence,
     source::{Meter, Received},
@@ -107,6 +108,7 @@ pub struct Slot {
     running: bool,
     runs: Vec<Run>,
     newest: u64,
+    numbered: Numbered,
     newest_timestamp: u32,
     newest_at: u64,
     any: bool,
@@ -135,6 +137,7 @@ impl Slot {
             running: false,
             runs: Vec::new(),
             newest: FIRST + u64::from(ssrc & 0xfff),
+            numbered: Numbered::default(),
             newest_timestamp: 0,
             newest_at: 0,
             any: false,
@@ -216,9 +219,10 @@ impl Slot {
         !self.running
     }
 
-    /// A receiver report names the slot: its `mid` has done its work.
-    pub fn acknowledge(&mut self) {
+    /// A receiver reports about the slot: its `mid` has done its work.
+    pub fn reported(&mut self, now: u64, block: &Block) {
         self.acknowledged = self.packets > 0;
+        self.reported.block(now, self.numbered, block);
     }
 
     /// From which of its source's numbers on the receiver may hear it.
@@ -265,7 +269,12 @@ impl Slot {
             }
         }
         let place = run.place(parcel, picture)?;
-        if place.number > self.newest {
+        if place.number <= self.newest {
+            self.numbered.holes = self.numbered.holes.saturating_sub(1);
+        } else {
+            let step = place.number - self.newest;
+            self.numbered.all += step;
+            self.numbered.holes += step - 1;
             self.newest = place.number;
             self.newest_timestamp = place.timestamp;
             self.newest_at = now;

@@ -121,6 +121,9 @@ impl Source {
             Arrival::Duplicate | Arrival::Stray => return None,
         };
         let woke = !std::mem::replace(&mut self.live, true);
+        if woke {
+            self.reception.woke(number);
+        }
         self.last = now;
         self.flow.add(now, packet.payload.len());
         self.unreported = true;

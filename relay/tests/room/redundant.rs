@@ -214,6 +214,30 @@ fn what_a_patient_lost_on_the_way_up_is_taken_out_of_the_next_packet() {
 }
 
 #[test]
+fn what_is_lost_between_the_patient_and_us_is_not_held_against_the_doctors_link() {
+    let mut clinic = clinic(&[DOCTOR, PATIENT]);
+    for turn in 0..200 {
+        let packet = clinic.speech(PATIENT, 30, &said(turn));
+        if turn % 5 > 0 {
+            clinic.sends(PATIENT, &packet);
+        }
+        clinic.run(FRAME);
+        // the doctor's browser sees the holes, and counts them
+        if turn % 50 == 49 {
+            loses(&mut clinic, DOCTOR, 51);
+        }
+    }
+    let mut got = clinic.got(DOCTOR);
+    got.retain(|got| got.ssrc == audio_slot(DOCTOR));
+    assert_eq!(bundles(DOCTOR, &got), 0);
+    assert_eq!(
+        clinic.room.news(),
+        None,
+        "the patient is not asked for less"
+    );
+}
+
+#[test]
 fn nobody_hears_what_was_said_while_the_door_was_closed() {
     let mut clinic = clinic(&[DOCTOR, PATIENT]);
     for turn in 1..10 {
