@@ -304,6 +304,16 @@ fn allow_picture(section: &mut Section, ceiling: Option<u32>) {
     }
 }
 
+/// A rate that nobody wrote is 0 where Firefox tells a description again; given back to it, that makes it forget all of
+/// the line (RFC 7587 section 7 allows 8000 to 48000).
+#[cfg(any(test, target_arch = "wasm32"))]
+fn fullband_by_zero(section: &Section) -> bool {
+    let types = section.formats().into_iter();
+    let mut rates =
+        types.filter_map(|format| section.fmtp_parameter(format.parse().ok()?, "maxplaybackrate"));
+    rates.any(|rate| rate == "0")
+}
+
 /// The peer's last description as an answer with speech put into packets otherwise and another ceiling, for a browser
 /// that offers anew what `local` said before. `None`: one of them cannot be read.
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -313,12 +323,17 @@ pub(crate) fn reframed(
     speech: Option<Speech>,
     ceiling: Option<u32>,
 ) -> Option<String> {
-    use clinicall_sip::sdp::edit::{keep_codecs, prefer_codecs, remove_bandwidth};
+    use clinicall_sip::sdp::edit::{keep_codecs, keep_extensions, prefer_codecs, remove_bandwidth};
     let (mut sdp, local) = (Sdp::parse(remote).ok()?, Sdp::parse(local).ok()?);
+    // Firefox writes what is the same in all sections once, above them
+    let session_offers = sdp.session.attribute("setup") == Some("actpass");
+    if session_offers {
+        sdp.session.remove_attributes("setup");
+    }
     for (theirs, ours) in sdp.media.iter_mut().zip(&local.media) {
         // an offer becomes an answer: it has the codecs and the role we agreed to
-        if theirs.attribute("setup") == Some("actpass") {
-            let role = match ours.attribute("setup") {
+        if session_offers || theirs.attribute("setup") == Some("actpass") {
+            let role = match local.inherited(ours, "setup") {
                 Some("passive") => "active",
                 _ => "passive",
             };
@@ -326,10 +341,19 @@ pub(crate) fn reframed(
         }
         let agreed: Vec<u8> = ours.rtpmaps().iter().map(|map| map.payload_type).collect();
         keep_codecs(theirs, &|map, _| agreed.contains(&map.payload_type));
+        let known: Vec<String> = ours.extmaps().into_iter().map(|map| map.uri).collect();
+        keep_extensions(
+            theirs,
+            &known.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         if theirs.kind() == "audio" {
             let speech = speech.unwrap_or(Speech::FREE);
             remove_bandwidth(theirs);
-            set_opus_parameters(theirs, &speech.parameters());
+            let mut parameters = speech.parameters();
+            if fullband_by_zero(theirs) {
+                parameters.maxplaybackrate = Some(48_000);
+            }
+            set_opus_parameters(theirs, &parameters);
             prefer_codecs(theirs, &[if speech.twice { "red" } else { "opus" }]);
         } else {
             remove_bandwidth(theirs);
@@ -591,6 +615,38 @@ mod tests {
                 .starts_with(&["111", "63"])
         );
         assert_eq!(reframed("v=1", offer, None, None), None);
+    }
+
+    #[test]
+    fn an_offer_as_firefox_tells_it_again_becomes_an_answer_too() {
+        let offer = include_str!("../../sip/tests/sdp/firefox-offer.sdp");
+        let (mut theirs, mut ours) = (Sdp::parse(offer).unwrap(), Sdp::parse(offer).unwrap());
+        for section in theirs.media.iter_mut().chain(&mut ours.media) {
+            section.remove_attributes("setup");
+        }
+        theirs.session.add_attribute("setup", "actpass");
+        theirs.media[0].set_fmtp_parameter(109, "maxplaybackrate", "0");
+        let unknown = "9 urn:ietf:params:rtp-hdrext:unheard-of";
+        theirs.media[0].add_attribute("extmap", unknown);
+        ours.session.add_attribute("setup", "passive");
+        let text = reframed(
+            &theirs.to_string(),
+            &ours.to_string(),
+            Some(audio(17)),
+            None,
+        )
+        .unwrap();
+        let answer = Sdp::parse(&text).unwrap();
+        assert!(!text.contains("actpass"), "{text}");
+        let fmtp = answer.media[0].fmtp(109).unwrap();
+        assert!(fmtp.contains("maxplaybackrate=48000;"), "{fmtp}");
+        assert!(
+            !text.contains("unheard-of"),
+            "an answer has what was offered"
+        );
+        for section in &answer.media {
+            assert_eq!(answer.inherited(section, "setup"), Some("active"));
+        }
     }
 
     #[test]

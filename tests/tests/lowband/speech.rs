@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clinicall_tests::{
-    browser::Kind::Chromium,
+    browser::Kind::{self, Chromium, Firefox},
     link::{
         Link,
         speech::Judge,
@@ -30,8 +30,7 @@ fn the_judge_tells_good_from_bad() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit() -> Result<()> {
+fn understand_each_other_inside_16_kbit(browser: Kind) -> Result<()> {
     let judge = Judge::come()?;
     let options = json!({ "bandwidth": "16k" });
     let link = Link::cell(16, 2.0, 300);
@@ -39,7 +38,7 @@ fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit() -> Result<()> {
     village.visit_over(
         link,
         Clinicall,
-        (Chromium, Chromium),
+        (browser, browser),
         (&options, &options),
         |visit| {
             let (doctor, patient) = (&visit.doctor, &*visit.patient);
@@ -64,4 +63,15 @@ fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit() -> Result<()> {
             visit.end()
         },
     )
+}
+
+#[test]
+fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit() -> Result<()> {
+    understand_each_other_inside_16_kbit(Chromium)
+}
+
+/// Speech in packets of 120 ms, of which Firefox as the callee hears in the call only.
+#[test]
+fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit_in_firefox() -> Result<()> {
+    understand_each_other_inside_16_kbit(Firefox)
 }
