@@ -158,6 +158,8 @@ pub struct Reported {
     pub lost: u32,
     /// Microseconds.
     pub rtt: Option<u64>,
+    /// The newest it had got of them.
+    pub highest: Option<u16>,
     /// When it reported before.
     before: Numbered,
 }
@@ -173,6 +175,7 @@ impl Reported {
             0 => block.fraction_lost,
             sent => (lost / sent).min(255) as u8,
         };
+        self.highest = Some(block.highest as u16);
         self.lost = (block.lost.max(0) as u32).saturating_sub(numbered.holes as u32);
         if block.last_report != 0 {
             let passed = middle(ntp(now)).wrapping_sub(block.last_report);

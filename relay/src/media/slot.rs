@@ -17,13 +17,15 @@ use super::{
     rtp::Header,
     sequence,
     source::{Meter, Received},
-    time::ticks,
+    time::{SECOND, ticks},
     vp8,
 };
 
 /// Runs remembered: one lasts until the source changes or begins anew. NACKs reach back a second at
 /// most.
 const RUNS: usize = 8;
+/// Longer without anything to send is a pause.
+const PAUSED: u64 = SECOND;
 /// The first number, plus a few bits of the SSRC: away from zero for late packets, and below 2^15
 /// so that no early loss hides a wrap from SRTP (RFC 3711 section 3.3.1).
 const FIRST: u64 = 1 << 16;
@@ -294,6 +296,9 @@ impl Slot {
             ..
         } = *received;
         self.running = true;
+        if self.any && now > self.newest_at + PAUSED {
+            self.give_up_unheard();
+        }
         let timestamp = if self.any {
             let passed = ticks(now.saturating_sub(self.newest_at), clock_rate).max(1);
             self.newest_timestamp
@@ -319,6 +324,15 @@ impl Slot {
                 .map(|picture| self.counters.follow(&picture))
                 .unwrap_or_default(),
         });
+    }
+
+    /// What was sent before a pause and is not known to have come counts as if it had never been sent: what was lost then
+    /// is no news of the link as it is now.
+    fn give_up_unheard(&mut self) {
+        if let Some(highest) = self.reported.highest {
+            let heard = sequence::unwrap(self.newest, highest);
+            self.numbered.holes += self.newest.saturating_sub(heard);
+        }
     }
 
     /// What was sent under a sequence number of ours.
@@ -527,6 +541,33 @@ mod tests {
         place(&mut slot, DOCTOR, 502);
         let late = slot.place(0, DOCTOR, &packet(501, b""));
         assert_eq!(late.map(|place| place.number - FIRST), Some(2));
+    }
+
+    #[test]
+    fn what_drowned_before_a_pause_is_not_blamed_on_the_link_after_it() {
+        let mut slot = Slot::new(0);
+        let send = |slot: &mut Slot, now: u64, numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                assert!(slot.place(now, DOCTOR, &packet(number, b"x")).is_some());
+            }
+        };
+        let report = |slot: &mut Slot, highest: u64, fraction_lost| {
+            let block = Block {
+                highest: (FIRST + highest) as u32,
+                fraction_lost,
+                ..Block::default()
+            };
+            slot.reported(0, &block);
+            slot.reported.fraction_lost
+        };
+        send(&mut slot, 0, 500..510);
+        assert_eq!(report(&mut slot, 10, 0), 0);
+        send(&mut slot, 1, 510..520);
+        slot.restart();
+        send(&mut slot, 3 * SECOND, 520..530);
+        assert_eq!(report(&mut slot, 30, 128), 0, "the last ten of before");
+        send(&mut slot, 3 * SECOND, 530..540);
+        assert_eq!(report(&mut slot, 40, 77), 77, "that is now");
     }
 
     #[test]
