@@ -304,6 +304,29 @@ fn allow_picture(section: &mut Section, ceiling: Option<u32>) {
     }
 }
 
+/// Writes the ceiling of a picture another time, one bit a second apart from what it was.
+///
+/// A Chromium that hears the same `b=TIAS` twice forgets it (seen in 156: libwebrtc begins anew with the codec's own
+/// bounds, and looks at the limit where that has changed). Then it asks the link at once whether 5 Mbit/s would fit: 11 kB
+/// in one go, a second of a link of 64 kbit/s and more.
+#[cfg(any(test, target_arch = "wasm32"))]
+fn limit_anew(section: &mut Section, ceiling: Option<u32>) {
+    use clinicall_sip::sdp::edit::remove_bandwidth;
+    let limit = |section: &Section| {
+        let lines = section.lines().iter();
+        let mut written = lines.filter_map(|line| line.strip_prefix("b=TIAS:"));
+        written.next().and_then(|bits| bits.parse::<u32>().ok())
+    };
+    let before = limit(section);
+    remove_bandwidth(section);
+    allow_picture(section, ceiling);
+    if let (Some(kbps), Some(bits)) = (ceiling, limit(section))
+        && before == Some(bits)
+    {
+        set_bandwidth(section, kbps, bits.saturating_add(1));
+    }
+}
+
 /// A rate that nobody wrote is 0 where Firefox tells a description again; given back to it, that makes it forget all of
 /// the line (RFC 7587 section 7 allows 8000 to 48000).
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -356,8 +379,7 @@ pub(crate) fn reframed(
             set_opus_parameters(theirs, &parameters);
             prefer_codecs(theirs, &[if speech.twice { "red" } else { "opus" }]);
         } else {
-            remove_bandwidth(theirs);
-            allow_picture(theirs, ceiling);
+            limit_anew(theirs, ceiling);
         }
     }
     Some(sdp.to_string())
@@ -593,10 +615,15 @@ mod tests {
             "all that may be sent"
         );
         // and again, from its own result, back to no limit
-        let text = reframed(&text, &answered.to_string(), None, None).unwrap();
+        let mut text = reframed(&text, &answered.to_string(), None, None).unwrap();
         assert!(text.contains("maxaveragebitrate=32000") && text.contains("a=ptime:20"));
         assert_eq!(text.matches("a=ptime").count(), 1);
         assert!(!text.contains("b="), "nothing holds it back");
+        // the same limit again would be forgotten
+        for tias in ["54000", "54001", "54000"].map(|bits| format!("b=TIAS:{bits}\r\n")) {
+            text = reframed(&text, &answered.to_string(), Some(speech), Some(54)).unwrap();
+            assert!(text.contains(&tias) && text.matches("b=TIAS").count() == 1);
+        }
         // and said twice, when packets are lost
         let twice = Speech {
             twice: true,

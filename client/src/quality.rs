@@ -532,7 +532,7 @@ fn picture(limits: &Bandwidth) -> Picture {
         return Picture::Paused;
     }
     let (lines, fps) = match (limits.mode, kbps) {
-        (Mode::Talk, ..70) => (160, 15),
+        (Mode::Talk, ..70) => (144, 15),
         (Mode::Talk, ..200) => (240, 20),
         (Mode::Talk, ..450) => (360, 25),
         (Mode::Show, ..70) => (0, 2),

@@ -202,7 +202,7 @@ fn a_face_loses_pixels_and_a_wound_frames() {
             Picture::Paused => panic!("paused"),
         }
     };
-    assert_eq!(shown(44, Mode::Talk), (160, 15));
+    assert_eq!(shown(44, Mode::Talk), (144, 15));
     assert_eq!(shown(120, Mode::Talk), (240, 20));
     assert_eq!(shown(2_000, Mode::Talk), (0, 0));
     assert_eq!(shown(44, Mode::Show), (0, 2));
