@@ -12,6 +12,7 @@
 
 mod delivered;
 mod history;
+mod loss;
 pub mod probe;
 mod queue;
 
@@ -21,6 +22,7 @@ use super::{
 };
 use delivered::Delivered;
 use history::History;
+use loss::{Loss, Verdict};
 use queue::Queue;
 
 /// A standing queue as long as this is congestion; speech waits in it too.
@@ -35,13 +37,6 @@ const DRAINS: u64 = 5 * MILLISECOND;
 const KEPT: u64 = 85;
 /// A cut is felt a round trip and so much later.
 const FELT: u64 = 250 * MILLISECOND;
-/// More loss (of 256: 10 %) than the link always has is congestion; section 6 of the draft.
-const HEAVY: u64 = 26;
-/// Loss is judged in pieces of so much time and so many packets,
-const JUDGED: u64 = SECOND;
-const ENOUGH: u32 = 20;
-/// and whether less of it comes when less is sent after so long: the sender must hear of it first.
-const TRIAL: u64 = 5 * SECOND / 2;
 /// Growth a second in per cent: far from any trouble, near it, and back to what was good lately.
 const FAR: u64 = 8;
 const NEAR: u64 = 4;
@@ -99,17 +94,6 @@ pub struct Estimator {
     loss: Loss,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Loss {
-    came: u32,
-    lost: u32,
-    since: u64,
-    /// What the link loses however little is sent, of 256.
-    always: u64,
-    /// Loss, estimate before, and when less was sent because of it.
-    blamed: Option<(u64, Option<u64>, u64)>,
-}
-
 impl Estimator {
     /// What everything to the member may take, bit/s at IP level; `None`: no limit is known.
     #[must_use]
@@ -158,11 +142,7 @@ impl Estimator {
     pub fn died(&mut self, now: u64) {
         self.waiting = None;
         self.remember(now);
-        self.loss = Loss {
-            always: self.loss.always,
-            since: now,
-            ..Loss::default()
-        };
+        self.loss.forget(now);
     }
 
     /// A message came. `beside` is what goes to the member without these numbers, bit/s.
@@ -188,8 +168,6 @@ impl Estimator {
             return Change::Nothing;
         };
         self.fed = true;
-        self.loss.came += self.told.0;
-        self.loss.lost += self.told.1;
         let first_untold = told.wrapping_add(1);
         self.waiting = (told != self.newest).then(|| {
             self.history
@@ -257,7 +235,7 @@ impl Estimator {
 
     fn grow(&mut self, now: u64, since: u64, delivered: Option<u64>) {
         // whether less loss comes when less is sent is seen only while no more is sent
-        let (Some(estimate), None) = (self.estimate, self.loss.blamed) else {
+        let Some(estimate) = self.estimate.filter(|_| !self.loss.on_trial()) else {
             return;
         };
         let near = |ceiling: u64| estimate > ceiling * 85 / 100;
@@ -276,35 +254,21 @@ impl Estimator {
     }
 
     fn judge_loss(&mut self, now: u64, delivered: Option<u64>) {
-        let Loss { came, lost, .. } = self.loss;
-        if now < self.loss.since + JUDGED || came + lost < ENOUGH {
-            return;
-        }
-        let share = u64::from(lost) * 256 / u64::from(came + lost);
-        (self.loss.came, self.loss.lost, self.loss.since) = (0, 0, now);
-        self.loss.always = self.loss.always.min(share);
-        let heavy = share > self.loss.always + HEAVY;
-        match self.loss.blamed {
-            Some((_, _, then)) if now < then + TRIAL => {}
-            Some((blamed, before, _)) => {
-                self.loss.blamed = None;
-                if heavy && share * 5 > blamed * 4 {
-                    // sending less cures nothing: that is how this link is
-                    self.loss.always = share;
-                    if !self.queues() {
-                        self.estimate = before;
-                    }
+        match self.loss.told(now, self.told) {
+            Verdict::None => {}
+            Verdict::Incurable(before) => {
+                if !self.queues() {
+                    self.estimate = before;
                 }
             }
-            None if heavy => {
+            Verdict::Congestion(share) => {
                 let Some(delivered) = delivered else { return };
-                self.loss.blamed = Some((share, self.estimate, now));
+                self.loss.blame(now, share, self.estimate);
                 self.remember(now);
                 // the draft leaves out half of what was lost; all of it shows at once whether that helps
                 self.shrink(now, delivered);
                 self.ceiling = Some(delivered);
             }
-            None => {}
         }
     }
 }
