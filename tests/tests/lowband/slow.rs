@@ -161,11 +161,12 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         let told = visit.told()?;
         println!("told: {told:?}\nback {back}");
         ensure!(!visit.patient.was_told("hangup")?, "the call is over");
-        // what is sent into the link nearly fits it, but for what asks whether more does (19 to 22 seen, and 17 to
-        // 20 up)
+        // what is sent into the link nearly fits it, but for what asks whether more does (19 to 23 seen, and 17 to
+        // 24 up); Firefox hears of less a second later (28 up)
         let (up, down) = low.kbps();
         ensure!(down < 26.0, "too much for the patient to hear: {low}");
-        ensure!(up < 30.0, "too much for the doctor to hear: {low}");
+        let most = if patient == Chromium { 30.0 } else { 38.0 };
+        ensure!(up < most, "too much for the doctor to hear: {low}");
         for heard in [back.doctor, back.patient] {
             ensure!(heard.energy > 0.0, "silence: {back}");
             ensure!(heard.concealed < 0.5, "speech is not back: {back}");
