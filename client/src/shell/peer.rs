@@ -16,7 +16,7 @@ use super::{
     stats::Meter,
 };
 use crate::{
-    bandwidth::{Speech, reframed},
+    bandwidth::{Speech, reframe::reframed},
     phone::{PathState, PeerNews},
     quality::Plan,
 };

@@ -8,7 +8,7 @@ mod write;
 
 use std::net::IpAddr;
 
-use clinicall_sip::sdp::{Direction, Sdp, Section};
+use clinicall_sip::sdp::{Direction, Sdp, Section, edit::bandwidth};
 
 use super::{
     Refusal, Wants,
@@ -544,18 +544,6 @@ fn remote_fid(section: &Section) -> Option<(u32, u32)> {
         let pair = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         fid.then_some(pair)
     })
-}
-
-/// TIAS counts in bit/s, AS in kbit/s (RFC 8866 section 5.8, RFC 3890).
-fn bandwidth(section: &Section) -> Option<u64> {
-    let value = |name: &str, unit: u64| {
-        section
-            .lines()
-            .iter()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
-            .map(|number| number.saturating_mul(unit))
-    };
-    value("b=TIAS:", 1).or_else(|| value("b=AS:", 1_000))
 }
 
 #[cfg(test)]

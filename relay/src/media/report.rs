@@ -142,10 +142,10 @@ impl Timebase {
     }
 }
 
-/// The numbers a slot has used, and the holes among them: what never came to us.
+/// Up to where a slot has numbered packets, and the holes among them: what never came to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbered {
-    pub all: u64,
+    pub newest: u64,
     pub holes: u64,
 }
 
@@ -165,9 +165,18 @@ pub struct Reported {
 }
 
 impl Reported {
+    /// Of a slot whose first number is the next.
+    #[must_use]
+    pub fn since(newest: u64) -> Self {
+        Self {
+            before: Numbered { newest, holes: 0 },
+            ..Self::default()
+        }
+    }
+
     pub fn block(&mut self, now: u64, numbered: Numbered, block: &Block) {
         let before = std::mem::replace(&mut self.before, numbered);
-        let all = numbered.all.saturating_sub(before.all);
+        let all = numbered.newest.saturating_sub(before.newest);
         let holes = numbered.holes.saturating_sub(before.holes).min(all);
         // what is on its way now was on its way then: both are of about as many packets
         let lost = (u64::from(block.fraction_lost) * all).saturating_sub(holes * 256);
@@ -228,7 +237,7 @@ mod tests {
         let mut reported = Reported::default();
         let mut numbered = Numbered::default();
         let mut report = |all, holes, fraction_lost| {
-            numbered.all += all;
+            numbered.newest += all;
             numbered.holes += holes;
             let block = Block {
                 fraction_lost,

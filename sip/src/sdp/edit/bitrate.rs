@@ -29,6 +29,20 @@ pub fn set_bandwidth(section: &mut Section, as_kbps: u32, tias_bps: u32) {
     }
 }
 
+/// What a section asks for, bit/s: `b=TIAS`, else `b=AS`, which counts in kbit/s (RFC 8866 section 5.8, RFC 3890).
+#[must_use]
+pub fn bandwidth(section: &Section) -> Option<u64> {
+    let value = |name: &str, unit: u64| {
+        let mut written = section
+            .lines()
+            .iter()
+            .filter_map(|line| line.strip_prefix(name));
+        let number = written.find_map(|value| value.trim().parse::<u64>().ok())?;
+        Some(number.saturating_mul(unit))
+    };
+    value("b=TIAS:", 1).or_else(|| value("b=AS:", 1_000))
+}
+
 /// Removes `b=AS` and `b=TIAS`. Others (`b=RS` and `b=RR` of RFC 3556) speak of other things.
 pub fn remove_bandwidth(section: &mut Section) {
     section.keep_lines(&|line| !line.starts_with("b=AS:") && !line.starts_with("b=TIAS:"));
@@ -63,6 +77,7 @@ mod tests {
         // again, with another value
         set_bandwidth(&mut section, 300, 256_000);
         assert_eq!(section.lines()[3..5], ["b=AS:300", "b=TIAS:256000"]);
+        assert_eq!(bandwidth(&section), Some(256_000));
         assert_eq!(section.lines().len(), expected.len());
         remove_bandwidth(&mut section);
         assert_eq!(section.lines().len(), expected.len() - 2);
