@@ -47,6 +47,13 @@ const MISTAKE: u8 = 12;
 /// Longer than any link's own delay changes: speech is in danger, and the picture goes at once.
 const DROWNING: u32 = 1_000;
 
+/// A receiver of pictures reports once a second: ms until a report is overdue while little of all else comes either,
+/// and until it is in any case. Reports of three seconds in a row are not lost by chance.
+const OVERDUE: u32 = 1_400;
+const UNHEARD: u32 = 4_000;
+/// Reports in time before one can be overdue: others report every five seconds.
+const PROMPT: u8 = 4;
+
 /// A second of a call, as `getStats` tells them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -56,8 +63,12 @@ pub struct Sample {
     pub lost: u8,
     /// Of what was sent to us, in per cent.
     pub missed: u8,
+    /// Bytes of media that came.
+    pub came: u32,
     /// Milliseconds; 0: not measured yet.
     pub rtt: u32,
+    /// Milliseconds since the receiver last reported; 0 as long as it never did.
+    pub untold: u32,
     /// Lines of the camera's picture.
     pub lines: u32,
 }
@@ -136,6 +147,10 @@ pub struct Quality {
     /// Samples since we last went up.
     since_up: u8,
     shortest: u32,
+    /// Reports that came in time, up to [`PROMPT`].
+    prompt: u8,
+    /// Bytes that come in a second, times four.
+    usual: u32,
     lossy: [u8; 2],
     twice: Twice,
     /// Tenths of the picture's budget that repairs take.
@@ -270,6 +285,17 @@ impl Quality {
     /// A second has passed. A report when the plan changes or the link gets better or worse.
     pub fn measured(&mut self, sample: Sample) -> Option<Report> {
         self.since_up = self.since_up.saturating_add(1);
+        self.prompt = match self.sample.untold {
+            // one that comes now is late
+            before if before > OVERDUE + 1_000 && sample.untold < before => 0,
+            _ if (1..=OVERDUE).contains(&sample.untold) => (self.prompt + 1).min(PROMPT),
+            _ => self.prompt,
+        };
+        if sample.untold <= OVERDUE {
+            let before = Some(self.usual).filter(|usual| *usual > 0);
+            let before = before.unwrap_or(sample.came.saturating_mul(4));
+            self.usual = (before - before / 4).saturating_add(sample.came);
+        }
         self.sample = sample;
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
         let wanted = u32::from(sample.lost).div_ceil(5).min(MOST_REPAIRS);
@@ -291,7 +317,9 @@ impl Quality {
         if self.is_strained(sample) {
             self.easy = 0;
             self.strained += 1;
-            let drowning = sample.rtt.saturating_sub(self.shortest) > DROWNING || self.is_flooded();
+            let drowning = sample.rtt.saturating_sub(self.shortest) > DROWNING
+                || self.is_flooded()
+                || self.is_unheard();
             if drowning && self.rung < HALF_PICTURE {
                 // half of it would not help any more
                 self.rung = HALF_PICTURE;
@@ -320,16 +348,32 @@ impl Quality {
     fn is_strained(&self, sample: Sample) -> bool {
         let queue = sample.rtt.saturating_sub(self.shortest) > QUEUE;
         // the estimate is of the picture's packets alone, and stale without them
-        let shows = matches!(self.plan().picture, Picture::Shown { .. }) && sample.lines > 0;
-        let narrow = shows && sample.room.is_some_and(|room| room < NARROW);
-        queue || narrow || self.is_flooded()
+        let narrow = self.shows() && sample.room.is_some_and(|room| room < NARROW);
+        queue || narrow || self.is_flooded() || self.is_unheard()
+    }
+
+    fn shows(&self) -> bool {
+        matches!(self.plan().picture, Picture::Shown { .. }) && self.sample.lines > 0
+    }
+
+    /// Not even the receiver's reports come through any more. In a link that has filled up both ways they take
+    /// seconds, and most are lost: what they would tell is plain before they do.
+    fn is_unheard(&self) -> bool {
+        let Sample {
+            untold,
+            missed,
+            came,
+            ..
+        } = self.sample;
+        let little = missed >= FLOODED || came < self.usual / 8;
+        let silent = untold > UNHEARD || untold > OVERDUE && little;
+        silent && self.prompt == PROMPT && self.shows()
     }
 
     /// So much is lost that less has to be sent. A report about speech alone is of twenty packets, and stands for
     /// several samples: one such tells nothing.
     fn is_flooded(&self) -> bool {
-        let shows = matches!(self.plan().picture, Picture::Shown { .. }) && self.sample.lines > 0;
-        let lost = if shows {
+        let lost = if self.shows() {
             self.sample.lost
         } else {
             self.twice.lost()
@@ -363,6 +407,9 @@ impl Quality {
             _ => why.push("smaller picture: ".into()),
         }
         match self.sample.room {
+            _ if self.sample.untold > OVERDUE => {
+                why.push("nobody tells what comes of what is sent".into());
+            }
             Some(room) if room < 10 * PICTURE_LEAST && self.sample.lost < FLOODED => {
                 why.extend([
                     "the link carries ".into(),

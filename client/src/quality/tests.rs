@@ -14,7 +14,9 @@ const GOOD: Sample = Sample {
     room: Some(400),
     lost: 0,
     missed: 0,
+    came: 16_000,
     rtt: 300,
+    untold: 400,
     lines: 480,
 };
 /// A link that collapsed: packets queue up.
@@ -248,6 +250,48 @@ fn whoever_has_no_camera_goes_down_in_speech_at_once() {
 }
 
 #[test]
+fn a_link_that_fills_up_both_ways_costs_the_picture_before_any_report_says_so() {
+    let overdue = Sample {
+        untold: OVERDUE + 1,
+        ..GOOD
+    };
+    let lossy = Sample {
+        missed: 60,
+        ..overdue
+    };
+    let slow = Sample {
+        came: 7_000,
+        ..overdue
+    };
+    for deaf in [lossy, slow] {
+        let mut quality = Quality::new(limits(32, 120));
+        assert_eq!(live(&mut quality, GOOD, 5), [""; 0]);
+        assert_eq!(live(&mut quality, overdue, 1), [""; 0], "one was lost");
+        let told = live(&mut quality, deaf, 1);
+        let paused = "video paused: nobody tells what comes of what is sent, speech gets 32";
+        assert_eq!(told, [paused]);
+        assert_eq!(quality.plan().picture, Picture::Paused);
+        // reports about speech alone are as few as there is of it
+        live(&mut quality, deaf, 3);
+        assert_eq!(quality.rung, NO_PICTURE);
+    }
+}
+
+#[test]
+fn a_peer_that_seldom_reports_is_no_bad_link() {
+    let mut quality = Quality::new(limits(32, 120));
+    for turn in 0..100 {
+        let sample = Sample {
+            untold: turn % 5 * 1_000 + 200,
+            missed: 60,
+            ..GOOD
+        };
+        live(&mut quality, sample, 1);
+        assert_ne!(quality.plan().picture, Picture::Paused, "{turn}");
+    }
+}
+
+#[test]
 fn whatever_is_measured_speech_goes_on() {
     let mut dice = 7_u64;
     let mut roll = move |most: u64| {
@@ -265,7 +309,9 @@ fn whatever_is_measured_speech_goes_on() {
                 room: (roll(2) == 0).then(|| roll(500) as u32),
                 lost: roll(101) as u8,
                 missed: roll(101) as u8,
+                came: roll(2_000) as u32,
                 rtt: roll(3_000) as u32,
+                untold: roll(6_000) as u32,
                 lines: roll(2) as u32 * 480,
             })),
         }

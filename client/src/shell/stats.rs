@@ -27,8 +27,8 @@ pub(super) struct Meter {
     _tick: Closure<dyn Fn()>,
 }
 
-/// Packets of all time: lost and come.
-type Totals = Rc<Cell<(f64, f64)>>;
+/// Of all time: packets lost and come, bytes.
+type Totals = Rc<Cell<(f64, f64, f64)>>;
 
 impl Meter {
     pub fn start(connection: &RtcPeerConnection, tell: &Tell) -> Self {
@@ -58,9 +58,10 @@ impl Drop for Meter {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> Sample {
     let mut room = None;
-    let (mut gone, mut came) = (0.0, 0.0);
+    let (mut gone, mut came, mut bytes) = (0.0, 0.0, 0.0);
     // when it was told, loss, round trip
     let mut told = Vec::new();
+    let mut now = 0.0_f64;
     report.unchecked_ref::<Map>().for_each(&mut |stats, _| {
         let number = |name: &str| {
             Reflect::get(&stats, &name.into())
@@ -74,8 +75,10 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
                 told.push(["timestamp", "fractionLost", "roundTripTime"].map(value));
             }
             Some("inbound-rtp") => {
+                now = now.max(number("timestamp").unwrap_or(0.0));
                 gone += number("packetsLost").unwrap_or(0.0);
                 came += number("packetsReceived").unwrap_or(0.0);
+                bytes += number("bytesReceived").unwrap_or(0.0);
             }
             Some("candidate-pair") => {
                 if let Some(available) = number("availableOutgoingBitrate") {
@@ -91,16 +94,22 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
     let (lost, rtt) = fresh.fold((0.0_f64, 0.0_f64), |(lost, rtt), [_, more, longer]| {
         (lost.max(*more), rtt.max(*longer))
     });
-    let (gone_before, came_before) = totals.replace((gone, came));
+    let before = totals.replace((gone, came, bytes));
     // late packets make a total shrink
-    let gone = (gone - gone_before).max(0.0);
-    let all = gone + (came - came_before).max(0.0);
+    let gone = (gone - before.0).max(0.0);
+    let all = gone + (came - before.1).max(0.0);
     let missed = if all > 0.0 { gone / all } else { 0.0 };
     Sample {
         room,
         lost: (lost * 100.0) as u8,
         missed: (missed * 100.0) as u8,
+        came: (bytes - before.2).max(0.0) as u32,
         rtt: (rtt * 1_000.0) as u32,
+        untold: if told.is_empty() {
+            0
+        } else {
+            (now - newest) as u32
+        },
         lines: picture_lines(connection),
     }
 }
