@@ -37,6 +37,9 @@ const LEAST: u64 = 36_000;
 const LEAST_SPEECH: u64 = 15_000;
 /// Where so much fits through, nothing waits long behind anything.
 const WIDE: u64 = 1_000_000;
+/// A round trip this much longer than it was is a queue, and of 256 so many lost beside it is a full one.
+const QUEUE: u64 = 500 * MILLISECOND;
+const LOST: u8 = 26;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -166,6 +169,7 @@ pub struct Member {
     pub transport_cc: u16,
     /// Microseconds, once measured.
     pub rtt: Option<u64>,
+    shortest: Option<u64>,
     pub report_at: u64,
     /// The most it was told to send.
     pub told: budget::Told,
@@ -233,6 +237,7 @@ impl Member {
             loudness: Loudness::default(),
             transport_cc: 0,
             rtt: None,
+            shortest: None,
             report_at: now + FIRST_REPORT,
             told: budget::Told::default(),
             obeys: budget::Obeys::default(),
@@ -374,8 +379,15 @@ impl Member {
         if let Some(slot) = slots.into_iter().find(|slot| slot.ssrc == block.ssrc) {
             slot.reported(now, block);
             self.rtt = slot.reported.rtt.or(self.rtt);
+            self.shortest = self.shortest.into_iter().chain(self.rtt).min();
             let (rtt, sent) = (self.rtt.unwrap_or(FAR), slot.meter.rate());
             let lost = slot.reported.fraction_lost;
+            if let (Some(probe), Some(shortest)) = (&mut self.probe, self.shortest)
+                && slot.reported.rtt.is_some_and(|rtt| rtt > shortest + QUEUE)
+                && lost >= LOST
+            {
+                probe.drowns(now);
+            }
             return slot.limiter.reported(now, rtt, lost, sent);
         }
         false

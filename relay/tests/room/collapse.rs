@@ -2,7 +2,13 @@
 
 use std::collections::VecDeque;
 
-use clinicall_relay::media::{rtcp::Writer, twcc::Recorder};
+use clinicall_relay::media::{
+    estimate::probe::Probe,
+    member::Member,
+    rtcp::{Block, Writer},
+    time,
+    twcc::Recorder,
+};
 
 use crate::clinic::*;
 
@@ -217,4 +223,31 @@ fn a_narrow_link_has_a_picture_that_fits_and_no_word_waits_long() {
     assert!(had.late < 450, "{had:?}");
     assert!(had.pictures > 300, "{had:?}");
     assert!(had.bytes * 8 / 30_000 <= 66, "{had:?}");
+}
+
+#[test]
+fn speech_that_fills_a_link_by_itself_is_asked_to_be_less() {
+    let mut patient = Member::new(PATIENT, negotiated(PATIENT), 0);
+    let report = |patient: &mut Member, at: u64, rtt: u64, fraction_lost| {
+        let block = Block {
+            ssrc: audio_slot(PATIENT),
+            fraction_lost,
+            last_report: time::middle(time::ntp((at - rtt) * MS)),
+            ..Block::default()
+        };
+        patient.reported(at * MS, &block);
+        patient.carried().audio
+    };
+    report(&mut patient, 1_000, 300, 0);
+    assert!(patient.downlink.narrowed(2_000 * MS, 0));
+    patient.probe = Some(Probe::begin(2_000 * MS, false));
+    let picture = report(&mut patient, 3_000, 1_400, 60);
+    assert_eq!(picture, None, "that was the picture");
+    assert_eq!(report(&mut patient, 5_000, 1_400, 0), None, "it fits");
+    assert_eq!(
+        report(&mut patient, 6_000, 300, 60),
+        None,
+        "it is a radio link"
+    );
+    assert_eq!(report(&mut patient, 7_000, 1_400, 60), Some(15_000));
 }

@@ -19,6 +19,8 @@ const LATE: u64 = 3 * SECOND;
 /// To a link that died: what is back is back at once.
 const LATE_AFTER_DEATH: u64 = 800 * MILLISECOND;
 const CROWDED: u8 = 2;
+/// What waits for the link because of the picture that was taken away is gone so long after.
+const DRAINED: u64 = 3 * SECOND / 2;
 /// One lost packet of so many that came is a queue that is full.
 const LOST_OF: u32 = 3;
 /// Single packets that must come through after it.
@@ -36,6 +38,7 @@ pub enum Found {
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
     died: bool,
+    began: u64,
     step: usize,
     /// When the step began.
     since: u64,
@@ -53,6 +56,7 @@ impl Probe {
     pub fn begin(now: u64, died: bool) -> Self {
         Self {
             died,
+            began: now,
             step: 0,
             since: now,
             next: now + SOON,
@@ -112,6 +116,13 @@ impl Probe {
             (self.since, self.next) = (now, now);
         }
         Found::Nothing
+    }
+
+    /// The receiver reports that speech waits and is lost.
+    pub fn drowns(&mut self, now: u64) {
+        if now > self.began + DRAINED {
+            self.waited = self.waited.max(CROWDED);
+        }
     }
 
     /// It waited.
