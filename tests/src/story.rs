@@ -49,6 +49,8 @@ pub enum Sort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phone {
     Clinicall,
+    /// Ours behind `clinicall/button`: fetched when it is needed.
+    Button,
     JsSip,
     SipJs,
 }
@@ -186,6 +188,7 @@ impl<'a> Story<'a> {
 fn address(http: &str, phone: Phone) -> String {
     let page = match phone {
         Phone::Clinicall => "visit.html",
+        Phone::Button => "button.html",
         Phone::JsSip => "jssip.html",
         Phone::SipJs => "sipjs.html",
     };
@@ -441,7 +444,7 @@ fn pages() -> Result<&'static Path> {
         let folder = repo::path("tests/artifacts/stage");
         fs::create_dir_all(folder.join("pkg/dist"))?;
         copy_all(&repo::path("tests/pages"), &folder)?;
-        for module in ["index.mjs", "comet.mjs", "error.mjs"] {
+        for module in ["index.mjs", "button.mjs", "comet.mjs", "error.mjs"] {
             let module = ["pkg/", module].concat();
             copy(&repo::path(&module), &folder.join(&module))?;
         }

@@ -120,20 +120,51 @@ impl Village {
         told
     }
 
+    /// A patient who has never been here, in a browser with nothing in its cache: the page comes over this link, and is
+    /// one with a call button. The doctor is there already.
+    pub fn first_visit_over<T>(
+        &mut self,
+        link: Link,
+        patient: Kind,
+        tale: impl FnOnce(&Visit<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let near = self.browser(Kind::Chromium, true)?;
+        let far = self.launch(patient, false)?;
+        let told = Story::tell_in(&self.clinic, |story| {
+            let doctor = story.person_with(Phone::Clinicall, "doctor", &near)?;
+            self.wire.becomes(link);
+            let person = story.visitor(Phone::Button, "patient", &far)?;
+            let wire = &self.wire;
+            tale(&Visit {
+                wire,
+                doctor,
+                patient: Patient { person, wire },
+            })
+        });
+        self.wire.becomes(Link::good());
+        told
+    }
+
     fn browser(&mut self, kind: Kind, near: bool) -> Result<Browser> {
-        let (net, held) = if near {
-            (self.wire.near(), &mut self.near)
-        } else {
-            (self.wire.far(), &mut self.far)
-        };
+        let held = if near { &self.near } else { &self.far };
         if let Some((_, browser)) = held.iter().find(|(held, _)| *held == kind) {
             return Ok(browser.clone());
         }
-        let address = self.clinic.address();
-        let with = json!({ "secure": address.trim_end_matches('/'), "fps": self.fps });
-        let browser = Browser::launch_with(kind, Some(net), &with)?;
+        let browser = self.launch(kind, near)?;
+        let held = if near { &mut self.near } else { &mut self.far };
         held.push((kind, browser.clone()));
         Ok(browser)
+    }
+
+    fn launch(&self, kind: Kind, near: bool) -> Result<Browser> {
+        let net = if near {
+            self.wire.near()
+        } else {
+            self.wire.far()
+        };
+        let address = self.clinic.address();
+        let with = json!({ "secure": address.trim_end_matches('/'), "fps": self.fps });
+        Browser::launch_with(kind, Some(net), &with)
     }
 }
 

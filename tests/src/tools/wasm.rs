@@ -124,7 +124,8 @@ pub fn minify(entry: &Path, out: &Path, bundle: bool) -> Result<()> {
         "--log-level=warning",
     ]);
     if bundle {
-        esbuild.arg("--bundle");
+        // what `clinicall/button` fetches later is a file of its own
+        esbuild.args(["--bundle", "--external:./index.mjs"]);
     }
     esbuild
         .arg("--allow-overwrite")

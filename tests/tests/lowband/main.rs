@@ -1,5 +1,6 @@
 //! Visits over bad links.
 
+mod button;
 mod emulator;
 mod slow;
 mod speech;
