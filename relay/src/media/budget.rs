@@ -130,6 +130,9 @@ impl Carries {
 
 /// How a publisher understands what it is told: encoders count other headers than the wire has, and
 /// pictures of few packets a second have many of them.
+///
+/// At first, and as long as it sends no more than is meant all the same, it is told half more: Chromium's pacer sends
+/// no faster than it is told, and a keyframe that had to wait there made the picture late for the rest of the call.
 #[derive(Clone, Copy, Debug)]
 pub struct Obeys {
     /// Of 256: what is told of what is meant.
@@ -141,7 +144,7 @@ pub struct Obeys {
 impl Default for Obeys {
     fn default() -> Self {
         Self {
-            share: 256,
+            share: MOST,
             meant: None,
         }
     }
@@ -151,17 +154,24 @@ impl Default for Obeys {
 const OBEYED: u64 = 3 * SECOND / 2;
 /// One that sends twice as much as it is told does not listen.
 const DEAF: u64 = 128;
+/// And one that sends less than it is told is told half more at most.
+const MOST: u64 = 384;
 
 impl Obeys {
     /// `flow` comes of the picture now while receivers can take `least`, both at IP level: what to
     /// tell.
     pub fn told(&mut self, now: u64, flow: u64, least: u64) -> u64 {
+        if self.meant.is_some_and(|(meant, _)| least < meant * 7 / 8) {
+            self.share = self.share.min(256);
+        }
         match self.meant {
             Some((meant, since)) if now >= since + OBEYED => {
                 self.share = if flow > meant {
                     (self.share * meant / flow).max(DEAF)
-                } else {
+                } else if self.share < 256 {
                     self.share + (256 - self.share).div_ceil(8)
+                } else {
+                    self.share + (MOST - self.share).div_ceil(32)
                 };
                 self.meant = Some((least, if least < meant { now } else { since }));
             }
@@ -214,6 +224,27 @@ mod tests {
         let mut obeys = Obeys::default();
         let told = (0..40).map(|second| obeys.told(second * SECOND, 900_000, 50_000));
         assert_eq!(told.last(), Some(25_000));
+    }
+
+    #[test]
+    fn a_publisher_that_keeps_to_it_by_itself_is_given_room_for_its_pacer() {
+        let mut obeys = Obeys::default();
+        for second in 0..40 {
+            assert_eq!(obeys.told(second * SECOND, 48_000, 50_000), 75_000);
+        }
+        // less is meant: it follows by signalling, and has two seconds
+        let told = (40..43).map(|second| obeys.told(second * SECOND, 48_000, 25_000));
+        assert!(told.last().is_some_and(|told| told <= 25_000));
+    }
+
+    #[test]
+    fn a_publisher_that_takes_all_it_is_told_takes_what_is_meant() {
+        let (mut obeys, mut flow) = (Obeys::default(), 20_000);
+        for second in 0..60 {
+            flow = obeys.told(second * SECOND, flow, 50_000).min(flow * 2);
+            assert!(flow < 53_000 || second < 3, "{flow} at {second} s");
+        }
+        assert!(flow > 47_000, "{flow}");
     }
 
     const RTT: u64 = 100 * MILLISECOND;
