@@ -132,8 +132,9 @@ impl Bandwidth {
             "32k" => (28, 0),
             // what 5 % of loss takes to repair has to fit as well
             "64k" => (17, 37),
-            "150k" => (24, 116),
-            "256k" => (32, 210),
+            // and its encoders go above what they are told for a second
+            "150k" => (24, 106),
+            "256k" => (32, 198),
             "hd" => (64, 2_500),
             "auto" => return Some(Self::default()),
             _ => return None,

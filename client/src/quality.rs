@@ -580,7 +580,7 @@ fn picture(limits: &Bandwidth) -> Picture {
     }
     let (lines, fps) = match (limits.mode, kbps) {
         (Mode::Talk, ..70) => (144, 15),
-        (Mode::Talk, ..200) => (240, 20),
+        (Mode::Talk, ..200) => (240, 22),
         (Mode::Talk, ..450) => (360, 25),
         (Mode::Show, ..70) => (0, 2),
         (Mode::Show, ..150) => (0, 5),

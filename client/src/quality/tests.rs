@@ -205,7 +205,7 @@ fn a_face_loses_pixels_and_a_wound_frames() {
         }
     };
     assert_eq!(shown(44, Mode::Talk), (144, 15));
-    assert_eq!(shown(120, Mode::Talk), (240, 20));
+    assert_eq!(shown(120, Mode::Talk), (240, 22));
     assert_eq!(shown(2_000, Mode::Talk), (0, 0));
     assert_eq!(shown(44, Mode::Show), (0, 2));
     assert_eq!(shown(120, Mode::Show), (0, 5));
