@@ -8,9 +8,11 @@
 //! less speech, still less; and up again one rung at a time when it has been easy for a while, the longer the
 //! oftener going up has failed.
 
+mod heard;
 mod twice;
 
 use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, PICTURE_LEAST, Speech};
+use heard::{Heard, OVERDUE};
 use twice::Twice;
 
 /// A rung of the ladder: 0 is what the limits allow.
@@ -46,13 +48,6 @@ const PATIENT: u8 = 48;
 const MISTAKE: u8 = 12;
 /// Longer than any link's own delay changes: speech is in danger, and the picture goes at once.
 const DROWNING: u32 = 1_000;
-
-/// A receiver of pictures reports once a second: ms until a report is overdue while little of all else comes either,
-/// and until it is in any case. Reports of three seconds in a row are not lost by chance.
-const OVERDUE: u32 = 1_400;
-const UNHEARD: u32 = 4_000;
-/// Reports in time before one can be overdue: others report every five seconds.
-const PROMPT: u8 = 4;
 
 /// A second of a call, as `getStats` tells them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,10 +142,7 @@ pub struct Quality {
     /// Samples since we last went up.
     since_up: u8,
     shortest: u32,
-    /// Reports that came in time, up to [`PROMPT`].
-    prompt: u8,
-    /// Bytes that come in a second, times four.
-    usual: u32,
+    heard: Heard,
     lossy: [u8; 2],
     twice: Twice,
     /// Tenths of the picture's budget that repairs take.
@@ -285,17 +277,7 @@ impl Quality {
     /// A second has passed. A report when the plan changes or the link gets better or worse.
     pub fn measured(&mut self, sample: Sample) -> Option<Report> {
         self.since_up = self.since_up.saturating_add(1);
-        self.prompt = match self.sample.untold {
-            // one that comes now is late
-            before if before > OVERDUE + 1_000 && sample.untold < before => 0,
-            _ if (1..=OVERDUE).contains(&sample.untold) => (self.prompt + 1).min(PROMPT),
-            _ => self.prompt,
-        };
-        if sample.untold <= OVERDUE {
-            let before = Some(self.usual).filter(|usual| *usual > 0);
-            let before = before.unwrap_or(sample.came.saturating_mul(4));
-            self.usual = (before - before / 4).saturating_add(sample.came);
-        }
+        self.heard.measured(sample);
         self.sample = sample;
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
         let wanted = u32::from(sample.lost).div_ceil(5).min(MOST_REPAIRS);
@@ -356,18 +338,9 @@ impl Quality {
         matches!(self.plan().picture, Picture::Shown { .. }) && self.sample.lines > 0
     }
 
-    /// Not even the receiver's reports come through any more. In a link that has filled up both ways they take
-    /// seconds, and most are lost: what they would tell is plain before they do.
+    /// What is sent of a picture is not reported about any more.
     fn is_unheard(&self) -> bool {
-        let Sample {
-            untold,
-            missed,
-            came,
-            ..
-        } = self.sample;
-        let little = missed >= FLOODED || came < self.usual / 8;
-        let silent = untold > UNHEARD || untold > OVERDUE && little;
-        silent && self.prompt == PROMPT && self.shows()
+        self.heard.is_silent() && self.shows()
     }
 
     /// So much is lost that less has to be sent. A report about speech alone is of twenty packets, and stands for

@@ -1,0 +1,49 @@
+//! Whether what we send is still reported about.
+
+use super::{FLOODED, Sample};
+
+/// A receiver of pictures reports once a second: ms until a report is overdue while little of all else comes either,
+/// and until it is in any case. Reports of three seconds in a row are not lost by chance.
+pub(super) const OVERDUE: u32 = 1_400;
+const UNHEARD: u32 = 4_000;
+/// Reports in time before one can be overdue: others report every five seconds.
+const PROMPT: u8 = 4;
+
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Reports that came in time, up to [`PROMPT`].
+    prompt: u8,
+    /// Bytes that come in a second, times four.
+    usual: u32,
+    last: Sample,
+}
+
+impl Heard {
+    pub fn measured(&mut self, sample: Sample) {
+        self.prompt = match self.last.untold {
+            // one that comes now is late
+            before if before > OVERDUE + 1_000 && sample.untold < before => 0,
+            _ if (1..=OVERDUE).contains(&sample.untold) => (self.prompt + 1).min(PROMPT),
+            _ => self.prompt,
+        };
+        if sample.untold <= OVERDUE {
+            let before = Some(self.usual).filter(|usual| *usual > 0);
+            let before = before.unwrap_or(sample.came.saturating_mul(4));
+            self.usual = (before - before / 4).saturating_add(sample.came);
+        }
+        self.last = sample;
+    }
+
+    /// Not even the receiver's reports come through any more. In a link that has filled up both ways they take
+    /// seconds, and most are lost: what they would tell is plain before they do.
+    pub fn is_silent(&self) -> bool {
+        let Sample {
+            untold,
+            missed,
+            came,
+            ..
+        } = self.last;
+        let little = missed >= FLOODED || came < self.usual / 8;
+        self.prompt == PROMPT && (untold > UNHEARD || untold > OVERDUE && little)
+    }
+}
