@@ -38,6 +38,8 @@ const NARROW: u32 = 25;
 const NARROW_FOR_BOTH: u32 = 100;
 /// Loss that a page is told of.
 const LOSSY: u8 = 8;
+/// Three of twenty packets of speech: no sign that there is room for more.
+const UNEASY: u8 = 15;
 
 /// Samples that agree before we go down; one more keeps a burst from deciding.
 const STRAINED: u8 = 2;
@@ -314,7 +316,10 @@ impl Quality {
             }
         } else {
             self.strained = 0;
-            self.easy = self.easy.saturating_add(1);
+            // what was told before a link filled up says nothing about it now
+            if sample.lost < UNEASY && sample.untold <= 2 * OVERDUE {
+                self.easy = self.easy.saturating_add(1);
+            }
             // speech is back sooner than the picture: it costs little
             let wait = match self.rung {
                 LESS_SPEECH.. => EASY / 2,

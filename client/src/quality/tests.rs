@@ -278,6 +278,39 @@ fn a_link_that_fills_up_both_ways_costs_the_picture_before_any_report_says_so() 
 }
 
 #[test]
+fn what_was_told_before_a_link_filled_up_brings_no_picture_back() {
+    let mut quality = Quality::new(limits(24, 106));
+    live(&mut quality, GOOD, 5);
+    let deaf = Sample {
+        untold: OVERDUE + 1,
+        came: 2_000,
+        ..GOOD
+    };
+    live(&mut quality, deaf, 1);
+    // reports do not come, and the one that does knows no round trip
+    let stale = Sample {
+        untold: 3_000,
+        ..deaf
+    };
+    let lossy = Sample {
+        lost: 25,
+        rtt: 0,
+        untold: 500,
+        ..deaf
+    };
+    for _ in 0..4 {
+        live(&mut quality, stale, 2);
+        live(&mut quality, lossy, 2);
+        assert_eq!(quality.plan().picture, Picture::Paused);
+    }
+    let told = live(&mut quality, GOOD, 4);
+    assert!(
+        told.iter().any(|text| text.starts_with("video is back")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_peer_that_seldom_reports_is_no_bad_link() {
     let mut quality = Quality::new(limits(32, 120));
     for turn in 0..100 {
