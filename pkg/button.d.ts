@@ -24,6 +24,9 @@
  * </script>
  * ```
  *
+ * After `LoadFailed` some browsers want the page reloaded: they do not fetch a script again that once did not come. Two
+ * buttons on one page are two phones of the same user.
+ *
  * `dataset.pressed` keeps a press that comes even before this script; it is a matter of taste.
  */
 import type { Call, ClinicallError, Media, Options, Phone } from "clinicall";
@@ -50,14 +53,17 @@ export interface ButtonSettings {
   load?: "idle" | "press";
   /**
    * Microphone and camera are open, most likely before the phone is there: show this to the caller. It ends when the
-   * call is placed or taken back; the call has a copy, {@link Call.local}.
+   * call is placed or taken back (not a stream of yours); the call has a copy, {@link Call.local}.
    */
   onStream?: (stream: MediaStream) => void;
   /** The call is placed. Set the phone's callbacks here. */
   onCall?: (call: Call, phone: Phone) => void;
   onState?: (state: ButtonState) => void;
-  /** There will be no call of this press: `LoadFailed`, `MediaDenied`, `ConnectionFailed` and so on. */
-  onError?: (error: ClinicallError) => void;
+  /**
+   * There will be no call of this press: a {@link ClinicallError} (`LoadFailed`, `MediaDenied`, `NotConnected` and so
+   * on), or what your `options` threw.
+   */
+  onError?: (error: ClinicallError | Error) => void;
 }
 
 export type ButtonState = "idle" | "loading";

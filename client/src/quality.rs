@@ -385,7 +385,7 @@ impl Quality {
             _ => why.push("smaller picture: ".into()),
         }
         match self.sample.room {
-            _ if self.sample.untold > OVERDUE => {
+            _ if self.heard.is_silent() => {
                 why.push("nobody tells what comes of what is sent".into());
             }
             Some(room) if room < 10 * PICTURE_LEAST && self.sample.lost < FLOODED => {

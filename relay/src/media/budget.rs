@@ -161,7 +161,9 @@ impl Obeys {
     /// `flow` comes of the picture now while receivers can take `least`, both at IP level: what to
     /// tell.
     pub fn told(&mut self, now: u64, flow: u64, least: u64) -> u64 {
-        if self.meant.is_some_and(|(meant, _)| least < meant * 7 / 8) {
+        // a fall in small steps is one too
+        let falls = self.meant.is_some_and(|(meant, _)| least < meant);
+        if falls && (flow > least || self.meant.is_some_and(|(meant, _)| least < meant * 7 / 8)) {
             self.share = self.share.min(256);
         }
         match self.meant {
