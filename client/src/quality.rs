@@ -12,7 +12,7 @@ mod heard;
 mod twice;
 
 use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, PICTURE_LEAST, Speech};
-use heard::{Heard, OVERDUE};
+use heard::{Heard, is_news};
 use twice::Twice;
 
 /// A rung of the ladder: 0 is what the limits allow.
@@ -279,7 +279,7 @@ impl Quality {
     /// A second has passed. A report when the plan changes or the link gets better or worse.
     pub fn measured(&mut self, sample: Sample) -> Option<Report> {
         self.since_up = self.since_up.saturating_add(1);
-        self.heard.measured(sample);
+        self.heard.measured(&self.sample, &sample);
         self.sample = sample;
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
         let wanted = u32::from(sample.lost).div_ceil(5).min(MOST_REPAIRS);
@@ -317,7 +317,7 @@ impl Quality {
         } else {
             self.strained = 0;
             // what was told before a link filled up says nothing about it now
-            if sample.lost < UNEASY && sample.untold <= 2 * OVERDUE {
+            if sample.lost < UNEASY && is_news(&sample) {
                 self.easy = self.easy.saturating_add(1);
             }
             // speech is back sooner than the picture: it costs little
@@ -345,7 +345,7 @@ impl Quality {
 
     /// What is sent of a picture is not reported about any more.
     fn is_unheard(&self) -> bool {
-        self.heard.is_silent() && self.shows()
+        self.heard.is_silent(&self.sample) && self.shows()
     }
 
     /// So much is lost that less has to be sent. A report about speech alone is of twenty packets, and stands for
@@ -385,7 +385,7 @@ impl Quality {
             _ => why.push("smaller picture: ".into()),
         }
         match self.sample.room {
-            _ if self.heard.is_silent() => {
+            _ if self.heard.is_silent(&self.sample) => {
                 why.push("nobody tells what comes of what is sent".into());
             }
             Some(room) if room < 10 * PICTURE_LEAST && self.sample.lost < FLOODED => {

@@ -4,7 +4,7 @@ use super::{FLOODED, Sample};
 
 /// A receiver of pictures reports once a second: ms until a report is overdue while little of all else comes either,
 /// and until it is in any case. Reports of three seconds in a row are not lost by chance.
-pub(super) const OVERDUE: u32 = 1_400;
+const OVERDUE: u32 = 1_400;
 const UNHEARD: u32 = 4_000;
 /// Reports in time before one can be overdue: others report every five seconds.
 const PROMPT: u8 = 4;
@@ -15,12 +15,12 @@ pub(super) struct Heard {
     prompt: u8,
     /// Bytes that come in a second, times four.
     usual: u32,
-    last: Sample,
 }
 
 impl Heard {
-    pub fn measured(&mut self, sample: Sample) {
-        self.prompt = match self.last.untold {
+    /// A second has passed; `before`: the sample of the one before.
+    pub fn measured(&mut self, before: &Sample, sample: &Sample) {
+        self.prompt = match before.untold {
             // one that comes now is late
             before if before > OVERDUE + 1_000 && sample.untold < before => 0,
             _ if (1..=OVERDUE).contains(&sample.untold) => (self.prompt + 1).min(PROMPT),
@@ -31,19 +31,18 @@ impl Heard {
             let before = before.unwrap_or(sample.came.saturating_mul(4));
             self.usual = (before - before / 4).saturating_add(sample.came);
         }
-        self.last = sample;
     }
 
     /// Not even the receiver's reports come through any more. In a link that has filled up both ways they take
     /// seconds, and most are lost: what they would tell is plain before they do.
-    pub fn is_silent(&self) -> bool {
-        let Sample {
-            untold,
-            missed,
-            came,
-            ..
-        } = self.last;
-        let little = missed >= FLOODED || came < self.usual / 8;
-        self.prompt == PROMPT && (untold > UNHEARD || untold > OVERDUE && little)
+    pub fn is_silent(&self, sample: &Sample) -> bool {
+        let overdue = sample.untold > OVERDUE;
+        let little = sample.missed >= FLOODED || sample.came < self.usual / 8;
+        self.prompt == PROMPT && (sample.untold > UNHEARD || overdue && little)
     }
+}
+
+/// What the last report tells is of the link as it is now.
+pub(super) fn is_news(sample: &Sample) -> bool {
+    sample.untold <= 2 * OVERDUE
 }

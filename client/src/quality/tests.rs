@@ -252,7 +252,7 @@ fn whoever_has_no_camera_goes_down_in_speech_at_once() {
 #[test]
 fn a_link_that_fills_up_both_ways_costs_the_picture_before_any_report_says_so() {
     let overdue = Sample {
-        untold: OVERDUE + 1,
+        untold: 1_401,
         ..GOOD
     };
     let lossy = Sample {
@@ -282,7 +282,7 @@ fn what_was_told_before_a_link_filled_up_brings_no_picture_back() {
     let mut quality = Quality::new(limits(24, 106));
     live(&mut quality, GOOD, 5);
     let deaf = Sample {
-        untold: OVERDUE + 1,
+        untold: 1_401,
         came: 2_000,
         ..GOOD
     };

@@ -11,7 +11,7 @@ use super::{
 
 /// More loss than this (of 256: 10 %) is congestion, less than the other (2 %) is not: the bounds of
 /// draft-ietf-rmcat-gcc-02 section 6.
-const HEAVY: u8 = 26;
+pub const HEAVY: u8 = 26;
 const LIGHT: u8 = 5;
 /// Below this a picture is worth nothing; the page decides whether there is to be one.
 const LEAST: u64 = 50_000;
@@ -161,9 +161,8 @@ impl Obeys {
     /// `flow` comes of the picture now while receivers can take `least`, both at IP level: what to
     /// tell.
     pub fn told(&mut self, now: u64, flow: u64, least: u64) -> u64 {
-        // a fall in small steps is one too
-        let falls = self.meant.is_some_and(|(meant, _)| least < meant);
-        if falls && (flow > least || self.meant.is_some_and(|(meant, _)| least < meant * 7 / 8)) {
+        // whether it keeps to less by itself is to be seen anew
+        if flow > least && self.meant.is_some_and(|(meant, _)| least < meant) {
             self.share = self.share.min(256);
         }
         match self.meant {

@@ -37,9 +37,8 @@ const LEAST: u64 = 36_000;
 const LEAST_SPEECH: u64 = 15_000;
 /// Where so much fits through, nothing waits long behind anything.
 const WIDE: u64 = 1_000_000;
-/// A round trip this much longer than it was is a queue, and of 256 so many lost beside it is a full one.
+/// A round trip this much longer than it was is a queue, and where much is lost beside it a full one.
 const QUEUE: u64 = 500 * MILLISECOND;
-const LOST: u8 = 26;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -384,7 +383,7 @@ impl Member {
             let lost = slot.reported.fraction_lost;
             if let (Some(probe), Some(shortest)) = (&mut self.probe, self.shortest)
                 && slot.reported.rtt.is_some_and(|rtt| rtt > shortest + QUEUE)
-                && lost >= LOST
+                && lost >= budget::HEAVY
             {
                 probe.drowns(now);
             }
