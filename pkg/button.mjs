@@ -10,23 +10,30 @@ const fetchPhone = () =>
     throw new ClinicallError("LoadFailed", `The phone could not be loaded, reload the page: ${error?.message ?? error}`);
   });
 
-// The names of Media Capture and Streams section 10.2, `getUserMedia`.
-const REFUSALS = {
-  NotAllowedError: ["MediaDenied", "The browser does not let this page use microphone and camera."],
-  SecurityError: ["MediaDenied", "The browser does not let this page use microphone and camera."],
-  NotFoundError: ["NoDevice", "There is no microphone, or no camera."],
-  OverconstrainedError: ["NoDevice", "There is no microphone, or no camera."],
-  NotReadableError: ["DeviceBusy", "Another program uses the microphone or the camera."],
-  AbortError: ["DeviceBusy", "Another program uses the microphone or the camera."],
+// The names of Media Capture and Streams section 10.2, `getUserMedia`, and what the phone would say of them.
+const CAUSES = {
+  NotAllowedError: "MediaDenied",
+  SecurityError: "MediaDenied",
+  NotFoundError: "NoDevice",
+  OverconstrainedError: "NoDevice",
+  NotReadableError: "DeviceBusy",
+  AbortError: "DeviceBusy",
 };
+const SENTENCES = {
+  MediaDenied: "The browser was not allowed to use the microphone or camera.",
+  NoDevice: "No microphone or camera was found.",
+  DeviceBusy: "The microphone or camera is in use by another program.",
+  BrowserFailed: "The browser could not set up the call.",
+  NotSupported: "This browser cannot make calls from this page.",
+};
+const refused = (cause) => new ClinicallError(cause, SENTENCES[cause]);
 
 // as the phone asks for it
 const FACE = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
 
 async function capture({ audio = true, video = false }, counts) {
-  if (!navigator.mediaDevices) {
-    throw new ClinicallError("NotSupported", "Microphone and camera are for pages on HTTPS.");
-  }
+  // absent on pages without HTTPS
+  if (!navigator.mediaDevices) throw refused("NotSupported");
   const ask = (video) => navigator.mediaDevices.getUserMedia({ audio, video });
   try {
     return await ask(video && FACE).catch((error) => {
@@ -35,7 +42,7 @@ async function capture({ audio = true, video = false }, counts) {
       throw error;
     });
   } catch (error) {
-    throw new ClinicallError(...(REFUSALS[error?.name] ?? ["BrowserFailed", String(error?.message ?? error)]));
+    throw refused(CAUSES[error?.name] ?? "BrowserFailed");
   }
 }
 
@@ -55,43 +62,32 @@ export function callButton(element, { options, to, media = {}, load = "idle", ..
   const [onStream, onCall, onState, onError] = ["onStream", "onCall", "onState", "onError"].map((name) =>
     guarded(callbacks[name] ?? (name === "onError" ? reportError : undefined)),
   );
-  let state = "idle";
-  // the press that counts; none once it is taken back
+  // the press that counts; none once it is taken back or has become a call
   let press;
   let phone;
-  let connecting;
   let call;
 
+  const state = () => (press ? "loading" : "idle");
   const turn = (to) => {
-    state = to;
-    element.dataset.state = to;
-    element.setAttribute("aria-busy", String(to === "loading"));
-    onState(to);
+    press = to;
+    element.dataset.state = state();
+    element.setAttribute("aria-busy", String(Boolean(press)));
+    onState(state());
   };
 
-  const connect = async () => {
+  const connected = async (counts) => {
+    if (phone && phone.state !== "failed" && phone.state !== "disconnected") return;
     const { connect } = await fetchPhone();
-    return connect(typeof options === "function" ? await options() : options);
-  };
-  const connected = async () => {
-    if (phone && phone.state !== "failed" && phone.state !== "disconnected") return phone;
-    // one phone, however often it is pressed and taken back meanwhile
-    const mine = (connecting ??= connect());
-    try {
-      const come = await mine;
-      // nobody waits for it any more: it is not to be rung
-      if (connecting !== mine && phone !== come) come.disconnect();
-      else phone = come;
-      return come;
-    } finally {
-      if (connecting === mine) connecting = undefined;
-    }
+    const come = await connect(typeof options === "function" ? await options() : options);
+    // nobody waits for it any more: it is not to be rung
+    if (counts()) phone = come;
+    else come.disconnect();
   };
 
   const begin = async () => {
-    const mine = (press = { own: undefined });
+    const mine = {};
     const counts = () => press === mine;
-    turn("loading");
+    turn(mine);
     if (!counts()) return;
     mine.own = media.stream ? undefined : capture(media, counts);
     const devices = Promise.resolve(mine.own ?? media.stream).then((stream) => {
@@ -99,21 +95,19 @@ export function callButton(element, { options, to, media = {}, load = "idle", ..
       return stream;
     });
     try {
-      const [stream, ready] = await Promise.all([devices, connected()]);
+      const [stream] = await Promise.all([devices, connected(counts)]);
       if (!counts()) return;
-      call = ready.call(to, { ...media, stream });
+      call = phone.call(to, { ...media, stream });
     } catch (error) {
       if (!counts()) return;
-      press = undefined;
-      turn("idle");
+      turn();
       onError(error);
       return;
     } finally {
       // the call has copies of its own
       release(mine);
     }
-    press = undefined;
-    turn("idle");
+    turn();
     onCall(call, phone);
   };
 
@@ -122,9 +116,7 @@ export function callButton(element, { options, to, media = {}, load = "idle", ..
   const cancel = () => {
     if (!press) return;
     release(press);
-    press = undefined;
-    connecting = undefined;
-    turn("idle");
+    turn();
   };
 
   const pressed = (event) => {
@@ -144,7 +136,7 @@ export function callButton(element, { options, to, media = {}, load = "idle", ..
     else addEventListener("load", whenIdle, { once: true });
   }
   element.addEventListener("click", pressed);
-  turn("idle");
+  turn();
   // pressed before this script was there, if the markup kept it
   if (element.dataset.pressed !== undefined) {
     delete element.dataset.pressed;
@@ -154,7 +146,7 @@ export function callButton(element, { options, to, media = {}, load = "idle", ..
   return {
     cancel,
     get state() {
-      return state;
+      return state();
     },
     /** The element is an ordinary one again. */
     remove() {

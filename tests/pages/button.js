@@ -3,7 +3,6 @@ import { stage } from "./stage.mjs";
 import { callButton } from "./pkg/button.mjs";
 
 const [ring, mine] = ["#ring", "#mine"].map((name) => document.querySelector(name));
-let call;
 let asked;
 
 Object.assign(stage, {
@@ -17,17 +16,16 @@ Object.assign(stage, {
       onStream(stream) {
         asked = stream;
         mine.srcObject = stream;
-        stage.tell("preview", { fetched: stage.fetched() });
+        stage.tell("preview");
       },
-      onCall(placed, phone) {
-        call = placed;
+      onCall(call, phone) {
         mine.srcObject = call.local;
         phone.onConnected = () => {
           stage.show(call.remote);
           stage.tell("connected");
         };
         phone.onHangup = (_, { cause }) => stage.tell("hangup", { cause });
-        stage.tell("placed", { tracks: call.local.getTracks().map(({ readyState }) => readyState) });
+        stage.tell("placed");
       },
       onState: (state) => stage.tell(state),
       onError: ({ cause, message }) => stage.tell("error", { cause, text: message }),
@@ -38,6 +36,5 @@ Object.assign(stage, {
   fetched: () => performance.getEntriesByType("resource").some(({ name }) => name.endsWith(".wasm")),
   // the devices that the button opened
   opened: () => asked?.getTracks().map(({ readyState }) => readyState),
-  hangup: () => call.hangup(),
 });
 stage.tell("loaded");

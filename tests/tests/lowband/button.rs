@@ -76,8 +76,8 @@ fn a_patient_takes_the_press_back_and_nobody_is_rung() -> Result<()> {
         opened(visit, "ended")?;
         let come = "while (!stage.fetched()) await new Promise((done) => setTimeout(done, 100))";
         visit.patient.does(come, Value::Null)?;
-        // a call that was placed all the same would be there in a few round trips
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        // a call that was placed all the same would be there after a login and a few round trips
+        std::thread::sleep(std::time::Duration::from_secs(4));
         ensure!(!visit.patient.was_told("placed")? && !visit.doctor.was_told("incoming")?);
 
         // what the browser refuses is told, and the button is as it was
