@@ -1,7 +1,7 @@
 /**
  * A call button that works before the phone is there.
  *
- * On 64 kbit/s the phone's module takes a quarter of a minute. This door is a file of 1.6 KB: the button can be
+ * On 64 kbit/s the phone's module takes a quarter of a minute. This door is a file of 1.5 KB: the button can be
  * pressed at once, a press asks for microphone and camera and shows the caller's own picture, and the call is placed
  * when the module has come. Without a press the module is fetched when the page has loaded and is idle, so that it is
  * there in time and was in nobody's way.
