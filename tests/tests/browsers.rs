@@ -14,7 +14,7 @@ fn sees_and_hears_itself(browser: &Browser) -> Result<()> {
     let address = browser.serve(&repo::path("tests/pages"))?;
     let page = browser.open(&format!("{address}mirror.html"))?;
     let flow: serde_json::Value =
-        page.eval("return await mirror(arg.seconds)", json!({"seconds": 2}))?;
+        page.eval("return await mirror(arg.seconds)", json!({"seconds": 15}))?;
     println!("{}: {flow}", browser.version);
     assert!(
         flow["framesDecoded"].as_u64() > Some(5),
