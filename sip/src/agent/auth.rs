@@ -1,5 +1,5 @@
 //! Answering challenges as a client (RFC 3261 section 22), and ahead of them: what one request
-//! learned, the next one on the same connection knows.
+//! learned, the next one on the same connection knows, and a registration that moves takes it along.
 
 use std::sync::Arc;
 
@@ -119,8 +119,20 @@ impl Auth {
         known.map(|known| &mut known.logins)
     }
 
+    /// The flow is gone. What its registrar asked is kept for [`Auth::moved`].
     pub(super) fn forget(&mut self, flow: Flow) {
-        self.known.retain(|known| known.flow != flow);
+        self.known
+            .retain(|known| known.flow != flow || known.registrar);
+    }
+
+    /// The same registrar is asked by another flow: what it wanted to know there it need not ask again, which is a round
+    /// trip saved by someone whose network has just changed.
+    pub(super) fn moved(&mut self, from: Flow, to: Flow) {
+        for known in &mut self.known {
+            if known.registrar && known.flow == from {
+                known.flow = to;
+            }
+        }
     }
 }
 

@@ -247,6 +247,7 @@ impl Agent {
 
     pub(super) fn register_anew(&mut self, id: u64, flow: Flow) {
         if let Some(binding) = self.registrations.get_mut(id) {
+            self.auth.moved(binding.flow, flow);
             binding.flow = flow;
             binding.told = false;
             binding.failures = 0;

@@ -163,6 +163,23 @@ fn the_socket_is_replaced_and_registers_again() {
 }
 
 #[test]
+fn whose_socket_is_replaced_is_not_challenged_again() {
+    let mut clinic = clinic();
+    let registration = clinic.register("patient", "registrar", |_| {});
+    clinic.run_for(50);
+    answer(&mut clinic, 401, &[CHALLENGE]);
+    answer(&mut clinic, 200, &[("Expires", "600")]);
+    let flow = clinic.reconnect("patient", "registrar");
+    let now = clinic.now;
+    clinic.agent("patient").reregister(now, registration, flow);
+    clinic.run_for(50);
+    let again = answer(&mut clinic, 200, &[("Expires", "600")]);
+    let shown = again.headers.get("Authorization").unwrap_or_default();
+    assert!(shown.contains("nonce=\"one\""), "{shown}");
+    assert!(shown.contains("nc=00000002"), "{shown}");
+}
+
+#[test]
 fn a_call_is_challenged_by_the_proxy_and_by_the_server_behind() {
     let mut clinic = clinic();
     clinic.invite("patient", "registrar", |invite| {
