@@ -34,7 +34,7 @@ use crate::{
     reason::{Cause, Error, Reason},
 };
 use call::{Call, Desk};
-use link::{Act, Link};
+use link::{Act, Link, Opened};
 pub use login::TOKEN;
 pub use words::{
     CallId, CallState, Direction, Event, Input, Muted, Output, PathState, Peer, PeerCommand,
@@ -276,7 +276,9 @@ impl Phone {
             Input::SocketOpen { socket, protocol } => self.socket_open(now, socket, protocol),
             Input::SocketFrame { socket, bytes } => {
                 if self.link.flow() == Some(socket) {
-                    self.link.heard(now);
+                    if let Some(act) = self.link.heard(now) {
+                        self.act(now, act);
+                    }
                     match bytes.first() {
                         Some(b'{') => self.comet_receive(bytes),
                         _ => self.agent.receive(now, socket, bytes),
@@ -288,14 +290,18 @@ impl Phone {
                     self.socket_lost(now, socket, was_open);
                 }
             }
-            Input::Online => {
-                if let Some(act) = self.link.nudged(now) {
-                    self.act(now, act);
-                }
-            }
+            Input::Online => self.nudge(now),
             Input::Peer { call, news } => {
+                let lost = matches!(
+                    news,
+                    PeerNews::Path(PathState::Disconnected | PathState::Failed)
+                );
                 if let Ok((call, mut desk)) = self.call_of(now, call) {
                     call.peer_news(&mut desk, news);
+                }
+                // what took sound and picture away may have taken the socket along
+                if lost {
+                    self.nudge(now);
                 }
             }
             Input::Tick => self.tick(now),
@@ -305,6 +311,12 @@ impl Phone {
 
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
+    }
+
+    fn nudge(&mut self, now: Time) {
+        for act in self.link.nudged(now) {
+            self.act(now, act);
+        }
     }
 
     fn tick(&mut self, now: Time) {
@@ -325,9 +337,19 @@ impl Phone {
     }
 
     fn socket_open(&mut self, now: Time, socket: Flow, protocol: &str) {
-        if !self.link.opened(now, socket) {
-            self.out.push_back(Output::CloseSocket { socket });
-            return;
+        match self.link.opened(now, socket) {
+            Opened::Expected => {}
+            Opened::Instead(old) => {
+                let was_open = true;
+                self.act(
+                    now,
+                    Act::Drop {
+                        socket: old,
+                        was_open,
+                    },
+                );
+            }
+            Opened::Stale => return self.out.push_back(Output::CloseSocket { socket }),
         }
         self.ours = protocol == OURS[0];
         self.agent.open(socket, self.account.transport);
@@ -382,6 +404,7 @@ impl Phone {
                 self.out.push_back(Output::CloseSocket { socket });
                 self.socket_lost(now, socket, was_open);
             }
+            Act::Leave(socket) => self.out.push_back(Output::CloseSocket { socket }),
             Act::Probe(socket) if self.ours => {
                 // a relay of ours answers the double CRLF of RFC 5626 section 3.5.1: four bytes
                 self.send(now, socket, "\r\n\r\n".to_owned());
@@ -419,6 +442,7 @@ impl Phone {
         }
         self.comet_settle(now);
         self.calls.retain(|call| !call.is_over());
+        self.link.urgent = !self.calls.is_empty();
         let calls = self.calls.iter().filter_map(Call::wake).min();
         let wake = [self.agent_wake, self.link.wake(), self.farewell, calls];
         let wake = wake.into_iter().flatten().min();
@@ -523,11 +547,16 @@ impl Phone {
         self.comet.lost();
         self.token_over(Err(Error::of(Cause::NotConnected)));
         self.comet_over();
-        if let Some(Act::Drop { socket, was_open }) = self.link.stop() {
-            if was_open {
-                self.agent.closed(now, socket);
+        for act in self.link.stop() {
+            match act {
+                Act::Drop { socket, was_open } => {
+                    if was_open {
+                        self.agent.closed(now, socket);
+                    }
+                    self.out.push_back(Output::CloseSocket { socket });
+                }
+                other => self.act(now, other),
             }
-            self.out.push_back(Output::CloseSocket { socket });
         }
     }
 

@@ -48,6 +48,8 @@ const EASY: u8 = 4;
 const PATIENT: u8 = 48;
 /// Going down this soon after going up doubles the wait for the next time.
 const MISTAKE: u8 = 12;
+/// Samples that still tell of the link before, after a change to another.
+const SETTLING: u8 = 3;
 /// Longer than any link's own delay changes: speech is in danger, and the picture goes at once.
 const DROWNING: u32 = 1_000;
 
@@ -143,6 +145,8 @@ pub struct Quality {
     patience: u8,
     /// Samples since we last went up.
     since_up: u8,
+    /// Samples that tell nothing yet.
+    settling: u8,
     shortest: u32,
     heard: Heard,
     lossy: [u8; 2],
@@ -236,6 +240,21 @@ impl Quality {
         self.report(false, false, vec!["the page has set the bandwidth".into()])
     }
 
+    /// The link is another one: what was learned of the one before says nothing of this one.
+    pub fn moved(&mut self) -> Option<Report> {
+        let (agreed, rung) = (self.twice.agreed, self.rung);
+        *self = Self {
+            theirs: self.theirs,
+            cut_off: self.cut_off,
+            said: self.said,
+            settling: SETTLING,
+            ..Self::new(self.ours)
+        };
+        self.set_red(agreed);
+        let words = "this side is in another network: what that carries is found out anew";
+        (rung > 0).then(|| self.report(false, false, vec![words.into()]))
+    }
+
     /// The other side can take so much.
     pub fn set_theirs(&mut self, theirs: Bandwidth) -> Option<Report> {
         if self.theirs == theirs {
@@ -278,6 +297,11 @@ impl Quality {
 
     /// A second has passed. A report when the plan changes or the link gets better or worse.
     pub fn measured(&mut self, sample: Sample) -> Option<Report> {
+        if self.settling > 0 {
+            self.settling -= 1;
+            self.sample = sample;
+            return None;
+        }
         self.since_up = self.since_up.saturating_add(1);
         self.heard.measured(&self.sample, &sample);
         self.sample = sample;

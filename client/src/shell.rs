@@ -50,7 +50,8 @@ pub(crate) struct Shell {
     /// Keeps a phone alive that the page has let go of but that can still ring.
     alive: RefCell<Option<Rc<Self>>>,
     phone: RefCell<Phone>,
-    socket: RefCell<Option<(Flow, Socket)>>,
+    /// The one in use, and while that is in doubt another.
+    sockets: RefCell<Vec<(Flow, Socket)>>,
     calls: RefCell<Vec<Rc<Parts>>>,
     alarm: Alarm,
     page: RefCell<Option<Page>>,
@@ -96,7 +97,7 @@ impl Shell {
                 myself: myself.clone(),
                 alive: RefCell::default(),
                 phone: RefCell::new(phone),
-                socket: RefCell::default(),
+                sockets: RefCell::default(),
                 calls: RefCell::default(),
                 alarm: Alarm::new(move || {
                     if let Some(shell) = sleeper.upgrade() {
@@ -210,15 +211,11 @@ impl Shell {
                 self.open_socket(socket, &url, protocols);
             }
             Output::CloseSocket { socket } => {
-                let mut held = self.socket.borrow_mut();
-                if held.as_ref().is_some_and(|(flow, _)| *flow == socket) {
-                    *held = None;
-                }
+                self.forget(socket);
             }
             Output::Send { socket, text } => {
-                if let Some((flow, held)) = &*self.socket.borrow()
-                    && *flow == socket
-                {
+                let sockets = self.sockets.borrow();
+                if let Some((_, held)) = sockets.iter().find(|(flow, _)| *flow == socket) {
                     held.send(&text);
                 }
             }
@@ -229,6 +226,12 @@ impl Shell {
                 self.news.borrow_mut().extend(news);
             }
         }
+    }
+
+    fn forget(&self, socket: Flow) {
+        self.sockets
+            .borrow_mut()
+            .retain(|(flow, _)| *flow != socket);
     }
 
     fn open_socket(&self, flow: Flow, url: &str, protocols: &[&str]) {
@@ -248,11 +251,14 @@ impl Shell {
                         bytes: &bytes,
                     });
                 }
-                socket::News::Closed => shell.handle(Input::SocketClosed { socket: flow }),
+                socket::News::Closed => {
+                    shell.forget(flow);
+                    shell.handle(Input::SocketClosed { socket: flow });
+                }
             }
         };
         match Socket::open(url, protocols, tell) {
-            Ok(socket) => *self.socket.borrow_mut() = Some((flow, socket)),
+            Ok(socket) => self.sockets.borrow_mut().push((flow, socket)),
             // an address the browser refuses at once (mixed content)
             Err(_) => self
                 .phone
@@ -401,7 +407,7 @@ impl Shell {
         let finished =
             self.ask(|phone| matches!(phone.state(), State::Failed(_) | State::Disconnected));
         // the last goodbyes are sent before the socket is let go
-        if finished && self.socket.borrow().is_none() {
+        if finished && self.sockets.borrow().is_empty() {
             drop(self.alive.take());
         }
     }

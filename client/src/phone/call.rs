@@ -69,6 +69,8 @@ pub(crate) struct Call {
     wants: Wants,
     capture: Capture,
     path: Path,
+    /// The network has changed under a path that is said to be up.
+    rerouted: bool,
     held: Held,
     media_told: bool,
     quality: Quality,
@@ -178,6 +180,7 @@ impl Call {
             wants,
             capture: Capture::NotAsked,
             path: Path::default(),
+            rerouted: false,
             held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
@@ -218,6 +221,7 @@ impl Call {
             wants: Wants::default(),
             capture: Capture::NotAsked,
             path: Path::default(),
+            rerouted: false,
             held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
@@ -360,6 +364,11 @@ impl Call {
     /// Sound and picture get through.
     pub fn has_media(&self) -> bool {
         matches!(self.stage, Stage::Talking { .. }) && self.path.is_up()
+    }
+
+    /// What ICE found, if anything, is of no use any more.
+    fn needs_way(&self) -> bool {
+        self.rerouted || !self.path.is_up()
     }
 
     /// A call of ours that nobody has answered yet.

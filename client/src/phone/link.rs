@@ -7,6 +7,14 @@
 //!                    │   ▼                ▼
 //!                    └── Waiting ◄────────┘      0.3 s doubling to 30 s, half of it jitter
 //! ```
+//!
+//! When the network has changed, the open socket is most likely dead and nobody will ever say so: a TCP connection to
+//! an address that is gone just falls silent. So it is asked, and a rival is opened beside it at the same moment;
+//! whichever is heard first stays. On a path that still works that is always the old one, which is a round trip away
+//! where the rival's handshakes are two or three.
+
+#[cfg(test)]
+mod tests;
 
 use clinicall_sip::{Millis, Time, agent::Flow, entropy::Entropy};
 
@@ -18,10 +26,13 @@ const QUIET: Millis = Millis(25_000);
 const UNANSWERED: Millis = Millis(5_000);
 /// A probe unanswered for so long means that the socket is half open.
 const PROBE: Millis = Millis(10_000);
-/// The same when the browser says that the network changed: the old path is most likely dead.
+/// The same when the browser says that the network changed, and when there is not even a way for a rival.
 const PROBE_AFTER_CHANGE: Millis = Millis(3_000);
+const PROBE_WITHOUT_WAY: Millis = Millis(500);
 const FIRST_WAIT: Millis = Millis(300);
 const LONGEST_WAIT: Millis = Millis(30_000);
+/// The same while people talk, whose sound may have to find another way.
+const LONGEST_WAIT_IN_CALL: Millis = Millis(1_000);
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -29,6 +40,10 @@ pub(crate) struct Link {
     sockets: u64,
     /// Attempts since a socket was last open.
     failures: u32,
+    /// People talk.
+    pub urgent: bool,
+    /// The network seems to have changed, and the socket of then has not answered since.
+    changed: bool,
     entropy: Entropy,
 }
 
@@ -43,7 +58,10 @@ enum Stage {
         socket: Flow,
         heard: Time,
         asked: Option<Time>,
+        /// Until when a probe may be unanswered.
         probe: Option<Time>,
+        /// What is being opened beside it.
+        rival: Option<Flow>,
     },
     Waiting {
         until: Time,
@@ -60,6 +78,18 @@ pub(crate) enum Act {
         was_open: bool,
     },
     Probe(Flow),
+    /// Close one that is not needed after all.
+    Leave(Flow),
+}
+
+/// What a socket that opens is to the phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// One that nobody waits for any more.
+    Stale,
+    Expected,
+    /// The rival of this one, which is dead.
+    Instead(Flow),
 }
 
 impl Link {
@@ -68,6 +98,8 @@ impl Link {
             stage: Stage::Closed,
             sockets: 0,
             failures: 0,
+            urgent: false,
+            changed: false,
             entropy,
         }
     }
@@ -81,69 +113,106 @@ impl Link {
     }
 
     pub fn open(&mut self, now: Time) -> Act {
+        let socket = self.new_socket();
+        self.await_opening(now, socket);
+        Act::Open(socket)
+    }
+
+    fn new_socket(&mut self) -> Flow {
         self.sockets += 1;
-        let socket = Flow(self.sockets);
+        Flow(self.sockets)
+    }
+
+    fn await_opening(&mut self, now: Time, socket: Flow) {
         self.stage = Stage::Opening {
             socket,
             until: now + HANDSHAKE,
         };
-        Act::Open(socket)
     }
 
-    /// True when it is the socket we wait for; an older one's news is stale.
-    pub fn opened(&mut self, now: Time, socket: Flow) -> bool {
-        let expected = matches!(self.stage, Stage::Opening { socket: ours, .. } if ours == socket);
-        if expected {
-            self.stage = Stage::Open {
-                socket,
-                heard: now,
-                asked: None,
-                probe: None,
-            };
-            self.failures = 0;
-        }
-        expected
+    pub fn opened(&mut self, now: Time, socket: Flow) -> Opened {
+        let opened = match self.stage {
+            Stage::Opening { socket: ours, .. } if ours == socket => Opened::Expected,
+            Stage::Open {
+                socket: old,
+                rival: Some(ours),
+                ..
+            } if ours == socket => Opened::Instead(old),
+            _ => return Opened::Stale,
+        };
+        self.stage = Stage::Open {
+            socket,
+            heard: now,
+            asked: None,
+            probe: None,
+            rival: None,
+        };
+        self.failures = 0;
+        opened
     }
 
     /// The browser says that the socket is gone. Returns whether it had been open.
     pub fn closed(&mut self, now: Time, socket: Flow) -> Option<bool> {
-        let was_open = match self.stage {
-            Stage::Opening { socket: ours, .. } if ours == socket => false,
-            Stage::Open { socket: ours, .. } if ours == socket => true,
-            _ => return None,
-        };
-        self.wait(now);
-        Some(was_open)
-    }
-
-    /// No more: forget the socket and never open another.
-    pub fn stop(&mut self) -> Option<Act> {
-        let act = match self.stage {
-            Stage::Opening { socket, .. } => Some(Act::Drop {
-                socket,
-                was_open: false,
-            }),
-            Stage::Open { socket, .. } => Some(Act::Drop {
-                socket,
-                was_open: true,
-            }),
+        match &mut self.stage {
+            Stage::Opening { socket: ours, .. } if *ours == socket => {
+                self.wait(now);
+                Some(false)
+            }
+            Stage::Open {
+                socket: ours,
+                rival,
+                ..
+            } if *ours == socket => {
+                match *rival {
+                    Some(rival) => self.await_opening(now, rival),
+                    None => self.wait(now),
+                }
+                Some(true)
+            }
+            Stage::Open {
+                rival: rival @ Some(_),
+                probe,
+                ..
+            } if *rival == Some(socket) => {
+                *rival = None;
+                let soon = now + PROBE_WITHOUT_WAY;
+                *probe = Some(probe.map_or(soon, |until| until.min(soon)));
+                None
+            }
             _ => None,
-        };
-        self.stage = Stage::Closed;
-        act
+        }
     }
 
-    pub fn heard(&mut self, now: Time) {
-        if let Stage::Open {
+    /// No more: forget the sockets and never open another.
+    pub fn stop(&mut self) -> impl Iterator<Item = Act> + use<> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Closed);
+        let (socket, was_open, rival) = match stage {
+            Stage::Opening { socket, .. } => (Some(socket), false, None),
+            Stage::Open { socket, rival, .. } => (Some(socket), true, rival),
+            Stage::Closed | Stage::Waiting { .. } => (None, false, None),
+        };
+        let drop = socket.map(|socket| Act::Drop { socket, was_open });
+        drop.into_iter().chain(rival.map(Act::Leave))
+    }
+
+    /// A frame came. Its rival is not needed.
+    pub fn heard(&mut self, now: Time) -> Option<Act> {
+        let Stage::Open {
             heard,
             asked,
             probe,
+            rival,
             ..
         } = &mut self.stage
-        {
-            *heard = now;
-            (*asked, *probe) = (None, None);
+        else {
+            return None;
+        };
+        *heard = now;
+        *asked = None;
+        if probe.take().is_some() {
+            self.changed = false;
         }
+        rival.take().map(Act::Leave)
     }
 
     pub fn said(&mut self, now: Time) {
@@ -152,16 +221,31 @@ impl Link {
         }
     }
 
-    /// The network came back, or the page woke up.
-    pub fn nudged(&mut self, now: Time) -> Option<Act> {
-        match &mut self.stage {
-            Stage::Waiting { .. } => Some(self.open(now)),
-            Stage::Open { socket, probe, .. } => {
-                *probe = Some(now + PROBE_AFTER_CHANGE);
-                Some(Act::Probe(*socket))
+    /// The network came back or changed, the page woke up, or sound and picture are lost.
+    pub fn nudged(&mut self, now: Time) -> impl Iterator<Item = Act> + use<> {
+        self.changed = true;
+        let acts = match self.stage {
+            Stage::Waiting { .. } => [Some(self.open(now)), None],
+            Stage::Open {
+                socket,
+                rival: None,
+                ..
+            } => {
+                let new = self.new_socket();
+                if let Stage::Open { probe, rival, .. } = &mut self.stage {
+                    *probe = Some(now + PROBE_AFTER_CHANGE);
+                    *rival = Some(new);
+                }
+                [Some(Act::Probe(socket)), Some(Act::Open(new))]
             }
-            Stage::Closed | Stage::Opening { .. } => None,
-        }
+            Stage::Closed | Stage::Opening { .. } | Stage::Open { .. } => [None, None],
+        };
+        acts.into_iter().flatten()
+    }
+
+    /// Whether the socket was replaced because the network had changed; asked once.
+    pub fn has_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     pub fn wake(&self) -> Option<Time> {
@@ -193,114 +277,40 @@ impl Link {
                 Some(act)
             }
             Stage::Waiting { .. } => Some(self.open(now)),
-            Stage::Open { socket, probe, .. } => {
-                let socket = *socket;
-                if probe.is_some() {
-                    self.wait(now);
-                    return Some(Act::Drop {
-                        socket,
-                        was_open: true,
-                    });
+            Stage::Open {
+                socket,
+                probe,
+                rival,
+                ..
+            } => {
+                let (socket, rival) = (*socket, *rival);
+                if probe.is_none() {
+                    *probe = Some(now + PROBE);
+                    return Some(Act::Probe(socket));
                 }
-                *probe = Some(now + PROBE);
-                Some(Act::Probe(socket))
+                match rival {
+                    Some(rival) => self.await_opening(now, rival),
+                    None => self.wait(now),
+                }
+                Some(Act::Drop {
+                    socket,
+                    was_open: true,
+                })
             }
         }
     }
 
     fn wait(&mut self, now: Time) {
         let span = FIRST_WAIT.0 << self.failures.min(10);
-        let span = span.min(LONGEST_WAIT.0);
+        let longest = match self.urgent {
+            true => LONGEST_WAIT_IN_CALL,
+            false => LONGEST_WAIT,
+        };
+        let span = span.min(longest.0);
         let jitter = u64::from(self.entropy.u32()) % (span / 2 + 1);
         self.failures += 1;
         self.stage = Stage::Waiting {
             until: now + Millis(span - jitter),
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link() -> Link {
-        Link::new(Entropy::new([7; 32]))
-    }
-
-    #[test]
-    fn a_server_that_is_down_is_asked_ever_more_seldom() {
-        let mut link = link();
-        let mut now = Time(0);
-        let mut act = link.open(now);
-        let mut waits = Vec::new();
-        for _ in 0..12 {
-            let Act::Open(socket) = act else {
-                panic!("{act:?}")
-            };
-            assert_eq!(link.closed(now, socket), Some(false));
-            let wake = link.wake().unwrap();
-            waits.push((wake - now).0);
-            now = wake;
-            act = link.tick(now).unwrap();
-        }
-        assert!(waits[0] >= 150 && waits[0] <= 300, "{waits:?}");
-        assert!(waits[4] >= 2_400 && waits[4] <= 4_800, "{waits:?}");
-        assert!(waits[11] >= 15_000 && waits[11] <= 30_000, "{waits:?}");
-    }
-
-    #[test]
-    fn a_half_open_socket_is_found_soon_after_we_say_something() {
-        let mut link = link();
-        let Act::Open(socket) = link.open(Time(0)) else {
-            panic!()
-        };
-        assert!(link.opened(Time(50), socket));
-        link.said(Time(1_000));
-        assert_eq!(link.wake(), Some(Time(6_000)));
-        assert_eq!(link.tick(Time(6_000)), Some(Act::Probe(socket)));
-        link.said(Time(6_000));
-        assert_eq!(
-            link.tick(Time(16_000)),
-            Some(Act::Drop {
-                socket,
-                was_open: true
-            })
-        );
-        assert!(link.flow().is_none());
-    }
-
-    #[test]
-    fn an_answered_probe_buys_twenty_five_seconds() {
-        let mut link = link();
-        let Act::Open(socket) = link.open(Time(0)) else {
-            panic!()
-        };
-        link.opened(Time(0), socket);
-        assert_eq!(link.tick(Time(25_000)), Some(Act::Probe(socket)));
-        link.said(Time(25_000));
-        link.heard(Time(25_100));
-        assert_eq!(link.wake(), Some(Time(50_100)));
-    }
-
-    #[test]
-    fn the_network_came_back() {
-        let mut link = link();
-        let Act::Open(first) = link.open(Time(0)) else {
-            panic!()
-        };
-        link.closed(Time(10), first);
-        let Some(Act::Open(second)) = link.nudged(Time(20)) else {
-            panic!()
-        };
-        assert!(!link.opened(Time(30), first), "stale news");
-        assert!(link.opened(Time(40), second));
-        assert_eq!(link.nudged(Time(50)), Some(Act::Probe(second)));
-        assert_eq!(
-            link.tick(Time(3_050)),
-            Some(Act::Drop {
-                socket: second,
-                was_open: true
-            })
-        );
     }
 }

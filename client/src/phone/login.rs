@@ -64,10 +64,11 @@ impl Phone {
             return;
         }
         let again = std::mem::replace(&mut self.entered, true);
+        let rerouted = self.link.has_changed();
         if again && self.state == State::Reconnecting {
             let (calls, mut desk) = self.desk(now);
             for call in calls {
-                call.moved(&mut desk);
+                call.moved(&mut desk, rerouted);
             }
         }
         self.turn(State::Registered);

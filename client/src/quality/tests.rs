@@ -35,6 +35,28 @@ fn live(quality: &mut Quality, sample: Sample, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn whoever_comes_to_another_network_begins_anew() {
+    let mut quality = Quality::new(limits(32, 120));
+    quality.set_red(true);
+    let whole = quality.plan();
+    assert_eq!(quality.moved(), None, "nothing to tell");
+    live(&mut quality, GOOD, 5);
+    live(&mut quality, CROWDED, 10);
+    assert_eq!(quality.plan().picture, Picture::Paused);
+    let told = quality.moved().expect("the picture is back");
+    assert!(told.text.starts_with("this side is in another network"));
+    assert_eq!((told.level, told.video), (Level::Good, Some(120)));
+    assert_eq!(quality.plan(), whole);
+    // what was lost on the way is told of now
+    let gap = Sample { lost: 96, ..GOOD };
+    assert_eq!(live(&mut quality, gap, 2), [""; 0]);
+    live(&mut quality, GOOD, 1);
+    // a longer way is no sign of a queue
+    let far = Sample { rtt: 900, ..GOOD };
+    assert_eq!(live(&mut quality, far, 10), [""; 0]);
+}
+
+#[test]
 fn a_collapsing_link_first_costs_the_picture_and_then_some_speech() {
     let mut quality = Quality::new(limits(32, 120));
     assert_eq!(live(&mut quality, GOOD, 5), [""; 0]);

@@ -1,9 +1,13 @@
 //! What the page around us offers, and what happens to it.
 
-use std::rc::{Rc, Weak};
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
 
+use js_sys::Reflect;
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{MediaStream, Window};
+use web_sys::{EventTarget, MediaStream, Window};
 
 use super::Shell;
 use crate::{
@@ -23,59 +27,85 @@ pub(crate) fn window() -> Window {
     WINDOW.with(Clone::clone)
 }
 
-/// Listeners on the window as long as the phone lives.
+/// Listeners as long as the phone lives.
 pub(crate) struct Page {
-    window: Window,
     listeners: Vec<Listener>,
 }
 
-type Listener = (&'static str, Closure<dyn Fn()>);
+type Listener = (EventTarget, &'static str, Closure<dyn Fn()>);
 
 impl Page {
     pub fn listen(shell: &Weak<Shell>) -> Self {
         let mut page = Self {
-            window: window(),
             listeners: Vec::new(),
         };
-        page.on("online", shell, |shell| shell.handle(Input::Online));
+        let window: EventTarget = window().into();
+        page.on(&window, "online", shell, |shell| {
+            shell.handle(Input::Online);
+        });
         // back from sleep or from the back-forward cache: is the socket still alive?
-        page.on("pageshow", shell, |shell| shell.handle(Input::Online));
-        page.on("pagehide", shell, |shell| {
+        page.on(&window, "pageshow", shell, |shell| {
+            shell.handle(Input::Online);
+        });
+        page.on(&window, "pagehide", shell, |shell| {
             shell.wish(crate::phone::Phone::disconnect);
         });
+        page.on_other_network(shell);
         page
     }
 
-    fn on(&mut self, event: &'static str, shell: &Weak<Shell>, act: impl Fn(&Rc<Shell>) + 'static) {
+    /// A telephone goes from Wi-Fi to mobile data without a moment of being offline. Chromium tells by
+    /// `navigator.connection`, which tells of other speeds as well; the others have no such thing.
+    fn on_other_network(&mut self, shell: &Weak<Shell>) {
+        let connection = Reflect::get(&window().navigator(), &"connection".into());
+        let Some(connection) = connection.ok().and_then(|it| it.dyn_into().ok()) else {
+            return;
+        };
+        let kind = |connection: &EventTarget| {
+            let kind = Reflect::get(connection, &"type".into());
+            kind.ok().and_then(|kind| kind.as_string())
+        };
+        let before = RefCell::new(kind(&connection));
+        let asked = connection.clone();
+        self.on(&connection, "change", shell, move |shell| {
+            let now = kind(&asked);
+            if before.replace(now.clone()) != now {
+                shell.handle(Input::Online);
+            }
+        });
+    }
+
+    fn on(
+        &mut self,
+        target: &EventTarget,
+        event: &'static str,
+        shell: &Weak<Shell>,
+        act: impl Fn(&Rc<Shell>) + 'static,
+    ) {
         let shell = shell.clone();
         let listener = Closure::<dyn Fn()>::new(move || {
             if let Some(shell) = shell.upgrade() {
                 act(&shell);
             }
         });
-        let _ = self
-            .window
-            .add_event_listener_with_callback(event, listener.as_ref().unchecked_ref());
-        self.listeners.push((event, listener));
+        let _ = target.add_event_listener_with_callback(event, listener.as_ref().unchecked_ref());
+        self.listeners.push((target.clone(), event, listener));
     }
 }
 
 impl Drop for Page {
     fn drop(&mut self) {
-        for (event, listener) in &self.listeners {
+        for (target, event, listener) in &self.listeners {
             let listener = listener.as_ref().unchecked_ref();
-            let _ = self
-                .window
-                .remove_event_listener_with_callback(event, listener);
+            let _ = target.remove_event_listener_with_callback(event, listener);
         }
     }
 }
 
 /// Says what is missing before anything fails in an obscure way.
 pub(crate) fn check_support() -> Result<(), Error> {
-    let has = |name: &str| {
-        js_sys::Reflect::get(&window(), &name.into()).is_ok_and(|value| value.is_truthy())
-    };
+    let has =
+        |name: &str| Reflect::get(&window(), &name.into()).is_ok_and(|value| value.is_truthy());
     let missing = if !has("RTCPeerConnection") {
         "This browser has no WebRTC, which calls need."
     } else if !has("isSecureContext") {

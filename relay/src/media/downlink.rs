@@ -82,12 +82,19 @@ impl Downlink {
     /// The member says what it can take.
     pub fn limit(&mut self, limits: Limits) {
         if self.limits != limits {
-            *self = Self {
-                limits,
-                paused: self.is_none(limits).then_some(Paused::Unwanted),
-                ..Self::default()
-            };
+            self.limits = limits;
+            self.begin();
         }
+    }
+
+    /// Nothing is known of the link.
+    pub fn begin(&mut self) {
+        let limits = self.limits;
+        *self = Self {
+            limits,
+            paused: self.is_none(limits).then_some(Paused::Unwanted),
+            ..Self::default()
+        };
     }
 
     #[must_use]

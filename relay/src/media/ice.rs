@@ -32,6 +32,16 @@ pub enum Route {
     Tcp(u32),
 }
 
+impl Route {
+    /// By the same network, as far as addresses tell.
+    fn is_near(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Udp(one), Self::Udp(other)) => one.ip() == other.ip(),
+            _ => self == other,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Credentials {
     ufrag: Ufrag,
@@ -54,6 +64,8 @@ pub struct Checked {
     pub evicted: Option<Route>,
     /// The ufrag no longer answered, after a restart was completed.
     pub retired: Option<Ufrag>,
+    /// The restart has brought the member to another network.
+    pub moved: bool,
 }
 
 #[derive(Debug)]
@@ -124,6 +136,7 @@ impl Agent {
             valid: false,
             evicted: None,
             retired: None,
+            moved: false,
         };
         if message.unknown.is_some() {
             return Some(refuse(420));
@@ -133,21 +146,25 @@ impl Agent {
             return Some(refuse(487));
         }
         let response = stun::success(message.transaction, from, &credentials.key);
+        let before = self.route();
         let evicted = self.remember(route, now);
         let mut retired = None;
         if message.use_candidate && (is_current || self.selected.is_none()) {
-            if !self.is_worse(route, now) {
-                self.selected = Some(route);
-            }
             if is_current {
                 retired = self.previous.take().map(|previous| previous.ufrag);
             }
+            // what was good before a restart may be of a network that the member has left
+            if retired.is_some() || !self.is_worse(route, now) {
+                self.selected = Some(route);
+            }
         }
+        let moved = retired.is_some() && before.is_some_and(|before| !before.is_near(route));
         Some(Checked {
             response,
             valid: true,
             evicted,
             retired,
+            moved,
         })
     }
 

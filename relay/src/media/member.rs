@@ -272,6 +272,16 @@ impl Member {
         video.negotiate(negotiated.video);
     }
 
+    /// It is reached by another link: what was found out about the one before says nothing of this one.
+    pub fn moved(&mut self, now: u64) {
+        (self.rtt, self.shortest) = (None, None);
+        self.reports_at = self.reports_at.map(|_| now);
+        self.estimator = Estimator::default();
+        self.downlink.begin();
+        self.probe = None;
+        self.pace(now);
+    }
+
     #[must_use]
     pub fn lane(&self, kind: Kind) -> &Lane {
         &self.lanes[kind as usize]

@@ -130,6 +130,15 @@ impl Room {
         }
     }
 
+    /// The member has come to another network.
+    pub fn moved(&mut self, member: MemberId, now: u64) {
+        if let Some(at) = self.find(member) {
+            self.members[at].moved(now);
+            self.tell_carried(now, at);
+            self.settle(now);
+        }
+    }
+
     /// The member cannot show what it gets, and says so by signalling (RFC 5168), not by RTCP.
     pub fn request_key_frame(&mut self, member: MemberId, now: u64) {
         if let Some(at) = self.find(member)
@@ -286,12 +295,12 @@ impl Room {
                 }
                 Item::Remb { bitrate } => self.members[at].stats.remb = bitrate,
                 Item::TransportCc(feedback) => {
-                    let (came, lost) = feedback.tally();
                     let member = &mut self.members[at];
-                    member.stats.feedback_came += u64::from(came);
-                    member.stats.feedback_lost += u64::from(lost);
                     let (far, beside) = (member.distance(), member.beside());
                     let change = member.estimator.feedback(now, far, beside, &feedback);
+                    let (came, lost) = member.estimator.told();
+                    member.stats.feedback_came += u64::from(came);
+                    member.stats.feedback_lost += u64::from(lost);
                     self.fed(now, at, change);
                 }
             }

@@ -214,6 +214,31 @@ fn a_link_dies_for_two_seconds_and_the_picture_is_back_soon_after() {
 }
 
 #[test]
+fn a_patient_who_has_left_a_bad_network_has_the_picture_as_at_the_beginning() {
+    let stay = |leaves: bool| {
+        let mut visit = Visit::over(150, 110);
+        visit.goes_on(5);
+        visit.link.kbps = 20;
+        let low = visit.goes_on(10);
+        assert_eq!(visit.news().last(), Some(&Some(0)), "{low:?}");
+        visit.link.kbps = 150;
+        if leaves {
+            let now = visit.clinic.now;
+            visit.clinic.room.moved(PATIENT, now);
+            let told = visit.news();
+            assert!(told.last() != Some(&Some(0)), "both sides: {told:?}");
+        }
+        let first = visit.goes_on(10).first_picture.expect("a picture");
+        let later = visit.goes_on(20);
+        assert!(later.pictures > 380 && later.late < 400, "{later:?}");
+        first
+    };
+    let (stayed, left) = (stay(false), stay(true));
+    println!("first picture after {stayed} ms, and {left} of who has left");
+    assert!(left < 500 && left < stayed, "{stayed}, {left}");
+}
+
+#[test]
 fn a_narrow_link_has_a_picture_that_fits_and_no_word_waits_long() {
     let mut visit = Visit::over(64, 300);
     visit.goes_on(15);

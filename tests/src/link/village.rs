@@ -475,6 +475,23 @@ impl Visit<'_> {
         Ok(begun.elapsed().as_secs_f64())
     }
 
+    /// Waits until both see the other move again: seconds of it.
+    pub fn until_seen(&self, patience: Duration) -> Result<f64> {
+        let begun = Instant::now();
+        let mut seen = [None; 2];
+        while seen.contains(&None) {
+            ensure!(begun.elapsed() < patience, "no picture: {seen:?}");
+            let now = self.watch(Duration::from_secs(1))?;
+            for (seen, heard) in seen.iter_mut().zip([now.doctor, now.patient]) {
+                if heard.fps > 0.0 {
+                    seen.get_or_insert(begun.elapsed().as_secs_f64());
+                }
+            }
+        }
+        println!("the doctor, the patient see the other again: {seen:.1?} s");
+        Ok(seen.into_iter().flatten().fold(0.0, f64::max))
+    }
+
     pub fn end(&self) -> Result<()> {
         self.patient.hang_up()?;
         self.patient.until("hangup")?;

@@ -25,6 +25,8 @@ use crate::process::Net;
 pub const NEAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// Where the person at the far end is.
 pub const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// Where they are when they have gone into another network.
+pub const FAR_ELSEWHERE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 
 /// The device in either network.
 const DEVICE: &str = "link0";
@@ -126,6 +128,17 @@ impl Wire {
         let _ = (&self.wake).write(&[1]);
     }
 
+    /// The person at the far end leaves one network and is at this address of another after `gap`, as a telephone that
+    /// is carried out of the house: the old address is gone, and with it whatever came from there.
+    pub fn moves_to(&self, address: Ipv4Addr, gap: Duration) -> Result<()> {
+        shell(
+            &self.far,
+            &format!("ip link set {DEVICE} down; ip addr flush dev {DEVICE}"),
+        )?;
+        std::thread::sleep(gap);
+        shell(&self.far, &come_up(address))
+    }
+
     /// Microseconds since the wire was laid: the clock of the capture.
     #[must_use]
     pub fn now(&self) -> u64 {
@@ -184,12 +197,20 @@ fn end(net: &Net, address: Ipv4Addr) -> Result<File> {
     // Router solicitations and the like would be counted as somebody's traffic.
     let quiet =
         format!("echo 1 > /proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6 2>/dev/null || true");
-    let script =
-        format!("{quiet}; ip addr add {address}/30 dev {DEVICE} && ip link set {DEVICE} up");
+    shell(net, &format!("{quiet}; {}", come_up(address)))?;
+    Ok(device)
+}
+
+fn come_up(address: Ipv4Addr) -> String {
+    format!("ip addr add {address}/29 dev {DEVICE} && ip link set {DEVICE} up")
+}
+
+/// Runs this in that network.
+fn shell(net: &Net, script: &str) -> Result<()> {
     let words = net.enter();
     let made = Command::new(&words[0])
         .arg(&words[1])
-        .args(["sh", "-c", &script])
+        .args(["sh", "-c", script])
         .output()
         .context("cannot start `nsenter`")?;
     ensure!(
@@ -197,7 +218,7 @@ fn end(net: &Net, address: Ipv4Addr) -> Result<File> {
         "cannot set up {DEVICE}: {}",
         String::from_utf8_lossy(&made.stderr).trim()
     );
-    Ok(device)
+    Ok(())
 }
 
 /// Carries packets until the other end of `woken` is closed.

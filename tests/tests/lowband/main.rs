@@ -2,5 +2,6 @@
 
 mod button;
 mod emulator;
+mod moving;
 mod slow;
 mod speech;

@@ -88,23 +88,6 @@ fn speech_on_16_kbit() -> Result<()> {
     })
 }
 
-/// Seconds until both see the other move again.
-fn until_seen(visit: &Visit<'_>, patience: Duration) -> Result<f64> {
-    let begun = std::time::Instant::now();
-    let mut seen = [None; 2];
-    while seen.contains(&None) {
-        ensure!(begun.elapsed() < patience, "no picture: {seen:?}");
-        let now = visit.watch(SECOND)?;
-        for (seen, heard) in seen.iter_mut().zip([now.doctor, now.patient]) {
-            if heard.fps > 0.0 {
-                seen.get_or_insert(begun.elapsed().as_secs_f64());
-            }
-        }
-    }
-    println!("the doctor, the patient see the other again: {seen:.1?} s");
-    Ok(seen.into_iter().flatten().fold(0.0, f64::max))
-}
-
 /// What one of them was told begins like this.
 fn was_told(told: &[String], beginning: &str) -> bool {
     told.iter().any(|text| text.starts_with(beginning))
@@ -124,7 +107,7 @@ fn a_link_dies_for_two_seconds_under(patient: Kind) -> Result<()> {
         visit.patient.on(link);
         let heard = visit.until_heard(2 * SECOND)?;
         println!("both hear each other {heard:.1} s after the link is back");
-        until_seen(visit, 20 * SECOND)?;
+        visit.until_seen(20 * SECOND)?;
         println!("told: {:?}", visit.told()?);
         ensure!(!visit.patient.was_told("hangup")?, "the call is over");
         visit.end()
@@ -153,7 +136,7 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         visit.patient.on(link);
         let heard = visit.until_heard(2 * SECOND)?;
         println!("falling {falling}\ncollapsed {low}\nheard after {heard:.1} s");
-        let seen = until_seen(visit, 30 * SECOND);
+        let seen = visit.until_seen(30 * SECOND);
         let told = visit.told()?;
         println!("told: {told:?}");
         seen?;
@@ -208,7 +191,7 @@ fn a_patient_lowers_the_bandwidth_and_raises_it_again(patient: Kind) -> Result<(
             std::thread::sleep(3 * SECOND);
             let speech = visit.watch(4 * SECOND)?;
             visit.patient.does("stage.bandwidth(arg)", json!("256k"))?;
-            until_seen(visit, 20 * SECOND)?;
+            visit.until_seen(20 * SECOND)?;
             println!("speech {speech}");
             for (seen, most) in [(&narrow, 68.0), (&speech, 17.0)] {
                 let (up, down) = seen.kbps();

@@ -133,3 +133,36 @@ fn media_that_never_comes_ends_the_call() -> Result<()> {
         Ok(())
     })
 }
+
+/// Chromium on a telephone says so; here the page says it in its place.
+#[test]
+fn a_telephone_goes_from_wifi_to_mobile_data() -> Result<()> {
+    Story::tell(Sort::Ordinary, |story| {
+        let (doctor, patient) = in_a_visit(story, Chromium, Chromium)?;
+        let listen = r#"
+            const { wire } = await import("./flow.mjs");
+            globalThis.probes = 0;
+            const before = wire.heard;
+            wire.heard = (way, size, data) => {
+                globalThis.probes += way === "out" && data === "\r\n\r\n" ? 1 : 0;
+                before(way, size, data);
+            };
+        "#;
+        patient.does(listen, Value::Null)?;
+        let change = r#"
+            if (arg) Object.defineProperty(navigator.connection, "type", { value: arg, configurable: true });
+            navigator.connection.dispatchEvent(new Event("change"));
+            return globalThis.probes;
+        "#;
+        let speed: u64 = patient.asks(change, Value::Null)?;
+        ensure!(speed == 0, "another speed is no other network");
+        let network: u64 = patient.asks(change, json!("cellular"))?;
+        ensure!(
+            network == 1,
+            "nobody asks whether the socket is still there"
+        );
+        talk(&patient, &doctor)?;
+        ensure!(!patient.was_told("hangup")?, "the call is over");
+        Ok(())
+    })
+}

@@ -263,7 +263,7 @@ impl Call {
 
     /// Asks the browser for an offer and sets the stage's draft accordingly.
     pub(super) fn offer(&mut self, desk: &mut Desk<'_>) {
-        let restart = matches!(self.stage, Stage::Talking { .. }) && !self.path.is_up();
+        let restart = matches!(self.stage, Stage::Talking { .. }) && self.needs_way();
         if let Stage::Preparing { draft, .. } = &mut self.stage {
             *draft = Draft::Browser;
         }
@@ -293,7 +293,7 @@ impl Call {
         (self.framing, self.ceiling) = (limits.speech().map(Speech::framing), limits.ceiling());
         self.understands_red(1, &sdp);
         limits.allow(&mut sdp);
-        if self.ours && !self.path.is_up() {
+        if self.ours && self.needs_way() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }
         sdp.to_string()

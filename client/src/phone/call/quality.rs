@@ -63,7 +63,7 @@ impl Call {
             .request_within(desk.now, leg, Method::Info, headers, text.into_bytes());
     }
 
-    fn follow(&mut self, desk: &mut Desk<'_>, report: Option<Report>) {
+    pub(super) fn follow(&mut self, desk: &mut Desk<'_>, report: Option<Report>) {
         self.tune(desk);
         if let (Some(report), Stage::Talking { .. }) = (report, &self.stage) {
             desk.tell(Event::Quality(self.id, report));

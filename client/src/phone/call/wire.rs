@@ -90,18 +90,26 @@ impl Call {
             *exchange = Exchange::Quiet;
         }
         match result {
-            Ok(Some(answer)) => self.remote_answer(desk, answer),
+            Ok(Some(answer)) => {
+                self.remote_answer(desk, answer);
+                if ours && std::mem::take(&mut self.rerouted) {
+                    let report = self.quality.moved();
+                    self.follow(desk, report);
+                }
+            }
             Ok(None) => {}
             Err(_) if ours => desk.browser(self.id, PeerCommand::Rollback),
             Err(_) => {}
         }
     }
 
-    /// The socket was replaced. Where sound and picture flow, a relay of ours gets a few bytes that
-    /// tell it where we are, and whether it still knows the call tells us; a foreign server is left
-    /// alone.
-    pub fn moved(&mut self, desk: &mut Desk<'_>) {
-        if !self.path.is_up() {
+    /// The socket was replaced; `rerouted`: because the network had changed. Then sound and picture need another way,
+    /// too, even if the browser has not noticed yet (Chromium takes five seconds). Where they flow, a relay of ours
+    /// gets a few bytes that tell it where we are, and whether it still knows the call tells us; a foreign server is
+    /// left alone.
+    pub fn moved(&mut self, desk: &mut Desk<'_>, rerouted: bool) {
+        self.rerouted |= rerouted;
+        if self.needs_way() {
             return self.reoffer(desk);
         }
         if self.ours

@@ -69,7 +69,10 @@ pub(super) struct Clinic {
     pub on_incoming: Option<fn(&mut Phone, Time, CallId)>,
     guard: Guard,
     coming: VecDeque<(Time, Coming)>,
+    /// The one that the server serves.
     socket: Option<Flow>,
+    /// The network has changed: what goes by this one is lost.
+    pub dead: Option<Flow>,
     wake: Option<Time>,
     server_wake: Option<Time>,
 }
@@ -149,6 +152,7 @@ impl Clinic {
             guard: Guard::new("clinic", [3; 32]),
             coming: VecDeque::new(),
             socket: None,
+            dead: None,
             wake: None,
             server_wake: None,
         };
@@ -248,6 +252,11 @@ impl Clinic {
         self.run_for(Millis(0));
     }
 
+    /// The network changes: the socket is dead, and nobody says so.
+    pub fn moves(&mut self) {
+        self.dead = self.socket;
+    }
+
     // --- the world ---------------------------------------------------------------------------
 
     pub fn run_for(&mut self, span: Millis) {
@@ -281,13 +290,17 @@ impl Clinic {
     fn happen(&mut self, what: Coming) {
         match what {
             Coming::Open(socket) => match self.protocol {
+                // as little gets there as anywhere
+                Some(_) if self.blackhole => {}
                 Some(protocol) => {
+                    if self.socket.replace(socket).is_some() {
+                        self.server.closed(self.now, PAGE);
+                    }
                     self.server.open(PAGE, Transport::Ws);
                     self.phone
                         .handle(self.now, Input::SocketOpen { socket, protocol });
                 }
                 None => {
-                    self.socket = None;
                     self.phone.handle(self.now, Input::SocketClosed { socket });
                 }
             },
@@ -339,11 +352,13 @@ impl Clinic {
                 socket, protocols, ..
             } => {
                 self.note(&format!("socket  open {}", protocols.join(", ")));
-                self.socket = Some(socket);
-                self.later(20, Coming::Open(socket));
+                // a handshake of TCP, and one of WebSocket
+                self.later(40, Coming::Open(socket));
             }
             Output::CloseSocket { socket } => {
                 self.note("socket  close");
+                self.coming
+                    .retain(|(_, what)| !matches!(what, Coming::Open(open) if *open == socket));
                 if self.socket == Some(socket) {
                     self.socket = None;
                     self.server.closed(self.now, PAGE);
@@ -352,7 +367,7 @@ impl Clinic {
             Output::Send { socket, text } => {
                 self.note(&format!("page  -> {}", start_of(text.as_bytes())));
                 self.sent.push(text.clone());
-                if !self.blackhole {
+                if !self.blackhole && self.dead != Some(socket) {
                     self.later(ON_THE_WAY.0, Coming::ToServer(socket, text.into_bytes()));
                 }
             }
@@ -462,7 +477,9 @@ impl Clinic {
         match output {
             agent::Output::Send { bytes, .. } => {
                 self.note(&format!("page <-  {}", start_of(&bytes)));
-                if let (Some(socket), false) = (self.socket, self.blackhole) {
+                if let (Some(socket), false) = (self.socket, self.blackhole)
+                    && self.dead != Some(socket)
+                {
                     self.later(ON_THE_WAY.0, Coming::ToPhone(socket, bytes));
                 }
             }

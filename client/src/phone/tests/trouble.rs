@@ -69,6 +69,57 @@ fn the_network_changes_and_takes_the_media_along() {
 }
 
 #[test]
+fn a_browser_that_has_another_network_looks_for_another_way_at_once() {
+    let (mut clinic, call) = talking();
+    clinic.moves();
+    let changed = clinic.now;
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.run_for(Millis(1_000));
+    let offer = clinic.when("Offer { video: true, restart: true }");
+    let ladder = clinic.ladder();
+    assert!(offer + 1_000 - changed.0 <= 100, "{ladder}");
+    assert!(clinic.heard("page  -> INVITE + sdp"), "{ladder}");
+    assert!(!clinic.heard("401 REGISTER"), "known already\n{ladder}");
+    assert_eq!(
+        clinic.phone.call_state(call),
+        CallState::Connected,
+        "as far as the browser knows"
+    );
+    assert_eq!(*clinic.phone.state(), State::Registered, "{ladder}");
+    // once
+    clinic.log.clear();
+    clinic.cut();
+    clinic.run_for(Millis(2_000));
+    assert!(!clinic.heard("restart: true"), "{}", clinic.ladder());
+    assert!(clinic.heard("page  -> UPDATE"), "{}", clinic.ladder());
+}
+
+#[test]
+fn a_browser_whose_path_is_lost_asks_whether_its_socket_is_too() {
+    let (mut clinic, call) = talking();
+    clinic.moves();
+    clinic.news(call, PeerNews::Path(PathState::Disconnected));
+    clinic.run_for(Millis(300));
+    let ladder = clinic.ladder();
+    assert!(clinic.heard("page  -> INVITE + sdp"), "{ladder}");
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert!(clinic.heard("Changed Connected"), "{}", clinic.ladder());
+}
+
+#[test]
+fn a_network_that_only_seemed_to_change_costs_a_probe() {
+    let (mut clinic, _) = talking();
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.run_for(Millis(20_000));
+    insta::assert_snapshot!(clinic.story(), @r#"
+    page  -> "\r\n\r\n"
+    socket  open clinicall.v1, sip
+    page <-  "\r\n"
+    socket  close
+    "#);
+}
+
+#[test]
 fn that_sound_and_picture_get_through_is_told_once() {
     let mut clinic = Clinic::open();
     clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());

@@ -181,6 +181,38 @@ fn an_ice_restart_keeps_the_old_path_until_the_new_one_is_nominated() {
 }
 
 #[test]
+fn whoever_restarts_in_another_network_has_moved_and_is_answered_there() {
+    let nominate = Check {
+        nominate: true,
+        ..CHECK
+    };
+    let restarted = Check {
+        ufrag: "00newUfrag",
+        password: "anotherPasswordOf24Chars",
+        ..nominate
+    };
+    let restart = || {
+        let mut agent = relay();
+        assert!(!nominate.sent(&mut agent, 1, 0).unwrap().moved);
+        agent.restart(*b"00newUfrag", "anotherPasswordOf24Chars");
+        agent
+    };
+    // the browser restarts for want of answers, and is where it was
+    let mut agent = restart();
+    assert!(!restarted.sent(&mut agent, 2, SECOND).unwrap().moved);
+    // the other network lets TCP through alone, and the old path was heard a second ago
+    let mut agent = restart();
+    let bytes = restarted.bytes();
+    let message = Message::parse(&bytes).expect("a check");
+    let from = SocketAddr::from(([198, 51, 100, 7], 9));
+    let checked = agent.check(&message, Route::Tcp(4), from, SECOND).unwrap();
+    assert!(checked.moved);
+    assert_eq!(agent.route(), Some(Route::Tcp(4)));
+    let again = agent.check(&message, Route::Tcp(4), from, 2 * SECOND);
+    assert!(!again.unwrap().moved, "once");
+}
+
+#[test]
 fn a_ufrag_tells_its_worker() {
     for worker in [0, 1, 17, 255] {
         assert_eq!(worker_of(&ufrag(worker, &[1; 8])), Some(worker));

@@ -79,8 +79,22 @@ impl Worker {
         if let Some(retired) = checked.retired {
             self.members.retire_ufrag(retired);
         }
+        if checked.moved {
+            self.moved(slot, now);
+        }
         post!(self).plain(slot, route, checked.response.as_bytes());
         self.after(slot, step, now);
+    }
+
+    fn moved(&mut self, slot: u32, now: u64) {
+        let Some(member) = self.members.get(slot) else {
+            return;
+        };
+        let (member, room) = (member.id, member.room);
+        if let Some(seat) = self.rooms.get_mut(&room.0) {
+            seat.room.moved(member, now);
+            self.schedule(room);
+        }
     }
 
     fn dtls(&mut self, route: Route, datagram: &[u8], now: u64) {
