@@ -36,6 +36,8 @@ const MOST_REPAIRS: u32 = 3;
 const NARROW: u32 = 25;
 /// Kbit/s of speech and picture together that are few: a packet of the picture takes as long as one of speech.
 const NARROW_FOR_BOTH: u32 = 100;
+/// Milliseconds of speech in packets of which one that comes late is a syllable.
+const LONG_PACKETS: u32 = 120;
 /// Loss that a page is told of.
 const LOSSY: u8 = 8;
 /// Three of twenty packets of speech: no sign that there is room for more.
@@ -213,7 +215,8 @@ impl Quality {
 
     /// Beside a picture on a narrow link speech comes in fits and starts, and each lost packet of the picture holds that
     /// back; a browser that follows both stretches words until they are not understood. Held back by four packets it
-    /// speaks evenly. Where packets are lost, what was in them comes along with the next.
+    /// speaks evenly. Where packets are lost, what was in them comes along with the next; and of packets of a tenth of a
+    /// second each that comes late makes it stretch or skip a syllable.
     fn hold(&self) -> u32 {
         let limits = self.limits();
         let Some(speech) = limits.speech() else {
@@ -223,7 +226,7 @@ impl Quality {
         let lossy = self.lossy[1] >= 2;
         if shows && (lossy || limits.total().is_some_and(|total| total <= NARROW_FOR_BOTH)) {
             4 * speech.ptime.max(60)
-        } else if lossy && speech.ptime >= 40 {
+        } else if lossy && speech.ptime >= 40 || speech.ptime >= LONG_PACKETS {
             2 * speech.ptime + 60
         } else {
             0
