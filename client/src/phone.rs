@@ -34,7 +34,7 @@ use crate::{
     reason::{Cause, Error, Reason},
 };
 use call::{Call, Desk};
-use link::{Act, Link, Opened};
+use link::{Act, Hint, Link, Opened};
 pub use login::TOKEN;
 pub use words::{
     CallId, CallState, Direction, Event, Input, Muted, Output, PathState, Peer, PeerCommand,
@@ -290,7 +290,7 @@ impl Phone {
                     self.socket_lost(now, socket, was_open);
                 }
             }
-            Input::Online => self.nudge(now),
+            Input::Online => self.nudge(now, Hint::Network),
             Input::Peer { call, news } => {
                 let lost = matches!(
                     news,
@@ -301,7 +301,7 @@ impl Phone {
                 }
                 // what took sound and picture away may have taken the socket along
                 if lost {
-                    self.nudge(now);
+                    self.nudge(now, Hint::Path);
                 }
             }
             Input::Tick => self.tick(now),
@@ -313,8 +313,12 @@ impl Phone {
         self.out.pop_front()
     }
 
-    fn nudge(&mut self, now: Time) {
-        for act in self.link.nudged(now) {
+    fn nudge(&mut self, now: Time, hint: Hint) {
+        // at the login the socket is new anyway
+        if !self.entered {
+            return;
+        }
+        for act in self.link.nudged(now, hint) {
             self.act(now, act);
         }
     }
@@ -340,14 +344,13 @@ impl Phone {
         match self.link.opened(now, socket) {
             Opened::Expected => {}
             Opened::Instead(old) => {
-                let was_open = true;
-                self.act(
-                    now,
-                    Act::Drop {
-                        socket: old,
-                        was_open,
-                    },
-                );
+                self.out.push_back(Output::CloseSocket { socket: old });
+                if self.farewell.is_some() {
+                    return self.stop(now);
+                }
+                self.agent.closed(now, old);
+                self.comet.lost();
+                self.turn(State::Reconnecting);
             }
             Opened::Stale => return self.out.push_back(Output::CloseSocket { socket }),
         }

@@ -147,6 +147,8 @@ pub struct Quality {
     patience: u8,
     /// Samples since we last went up.
     since_up: u8,
+    /// The rung on which the path was lost.
+    rung_before: Option<u8>,
     /// Samples that tell nothing yet.
     settling: u8,
     shortest: u32,
@@ -243,19 +245,37 @@ impl Quality {
         self.report(false, false, vec!["the page has set the bandwidth".into()])
     }
 
-    /// The link is another one: what was learned of the one before says nothing of this one.
-    pub fn moved(&mut self) -> Option<Report> {
-        let (agreed, rung) = (self.twice.agreed, self.rung);
+    /// Sound and picture do not get through any more.
+    pub fn path_lost(&mut self) {
+        self.rung_before.get_or_insert(self.rung);
+    }
+
+    /// They do again, by the same way.
+    pub fn path_found(&mut self) {
+        self.rung_before = None;
+    }
+
+    /// Sound and picture go another way: what was learned since they were lost says nothing of this one, and where it is
+    /// `another` network for sure, neither does what was known before. A link that is so bad that its path seemed lost
+    /// is not tried anew with all there is.
+    pub fn moved(&mut self, another: bool) -> Option<Report> {
+        let (agreed, from) = (self.twice.agreed, self.rung);
+        let rung = match self.rung_before {
+            _ if another => 0,
+            known => known.unwrap_or(from).min(from),
+        };
         *self = Self {
             theirs: self.theirs,
             cut_off: self.cut_off,
             said: self.said,
             settling: SETTLING,
+            rung,
             ..Self::new(self.ours)
         };
         self.set_red(agreed);
         let words = "this side is in another network: what that carries is found out anew";
-        (rung > 0).then(|| self.report(false, false, vec![words.into()]))
+        (rung < from || self.said != Level::Good)
+            .then(|| self.report(false, false, vec![words.into()]))
     }
 
     /// The other side can take so much.

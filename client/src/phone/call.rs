@@ -28,7 +28,7 @@ use clinicall_sip::{
 
 use super::{
     CallId, CallState, Direction, Event, Muted, Output, Peer, PeerCommand, Wants, gather::Gather,
-    path::Path,
+    link::Hint, path::Path,
 };
 use crate::{
     bandwidth::Framing,
@@ -69,8 +69,8 @@ pub(crate) struct Call {
     wants: Wants,
     capture: Capture,
     path: Path,
-    /// The network has changed under a path that is said to be up.
-    rerouted: bool,
+    /// The socket was replaced for that reason, and sound and picture have not followed yet.
+    rerouted: Option<Hint>,
     held: Held,
     media_told: bool,
     quality: Quality,
@@ -180,7 +180,7 @@ impl Call {
             wants,
             capture: Capture::NotAsked,
             path: Path::default(),
-            rerouted: false,
+            rerouted: None,
             held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
@@ -221,7 +221,7 @@ impl Call {
             wants: Wants::default(),
             capture: Capture::NotAsked,
             path: Path::default(),
-            rerouted: false,
+            rerouted: None,
             held: Held::default(),
             media_told: false,
             quality: Quality::new(desk.account.bandwidth),
@@ -368,7 +368,7 @@ impl Call {
 
     /// What ICE found, if anything, is of no use any more.
     fn needs_way(&self) -> bool {
-        self.rerouted || !self.path.is_up()
+        self.rerouted.is_some() || !self.path.is_up()
     }
 
     /// A call of ours that nobody has answered yet.

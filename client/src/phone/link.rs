@@ -10,8 +10,8 @@
 //!
 //! When the network has changed, the open socket is most likely dead and nobody will ever say so: a TCP connection to
 //! an address that is gone just falls silent. So it is asked, and a rival is opened beside it at the same moment;
-//! whichever is heard first stays. On a path that still works that is always the old one, which is a round trip away
-//! where the rival's handshakes are two or three.
+//! whichever is heard first stays. On a path that works and loses nothing that is the old one, which is a round trip
+//! away where the rival's handshakes are two or three.
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +26,16 @@ const QUIET: Millis = Millis(25_000);
 const UNANSWERED: Millis = Millis(5_000);
 /// A probe unanswered for so long means that the socket is half open.
 const PROBE: Millis = Millis(10_000);
-/// The same when the browser says that the network changed, and when there is not even a way for a rival.
+/// The same when the browser says that the network changed, and when there is not even a way for a rival: the longest
+/// round trip this is for.
 const PROBE_AFTER_CHANGE: Millis = Millis(3_000);
-const PROBE_WITHOUT_WAY: Millis = Millis(500);
+const PROBE_WITHOUT_WAY: Millis = Millis(700);
 const FIRST_WAIT: Millis = Millis(300);
 const LONGEST_WAIT: Millis = Millis(30_000);
-/// The same while people talk, whose sound may have to find another way.
+/// The same in a call, whose sound may have to find another way, and for how many attempts: a server that restarts is
+/// not to meet everybody's all the time.
 const LONGEST_WAIT_IN_CALL: Millis = Millis(1_000);
+const ATTEMPTS_IN_CALL: u32 = 16;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -40,10 +43,12 @@ pub(crate) struct Link {
     sockets: u64,
     /// Attempts since a socket was last open.
     failures: u32,
-    /// People talk.
+    /// There is a call.
     pub urgent: bool,
-    /// The network seems to have changed, and the socket of then has not answered since.
-    changed: bool,
+    /// Why the open socket is in doubt. That it answers clears it.
+    doubt: Option<Hint>,
+    /// Why the socket of before was given up.
+    replaced: Option<Hint>,
     entropy: Entropy,
 }
 
@@ -82,6 +87,15 @@ pub(crate) enum Act {
     Leave(Flow),
 }
 
+/// Why a socket may be dead without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hint {
+    /// Sound and picture are.
+    Path,
+    /// The browser says that the network came back or is another one, or that the page woke up.
+    Network,
+}
+
 /// What a socket that opens is to the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
@@ -99,7 +113,8 @@ impl Link {
             sockets: 0,
             failures: 0,
             urgent: false,
-            changed: false,
+            doubt: None,
+            replaced: None,
             entropy,
         }
     }
@@ -124,10 +139,16 @@ impl Link {
     }
 
     fn await_opening(&mut self, now: Time, socket: Flow) {
+        self.give_up();
         self.stage = Stage::Opening {
             socket,
             until: now + HANDSHAKE,
         };
+    }
+
+    /// The open socket, if there is one, is not used any more.
+    fn give_up(&mut self) {
+        self.replaced = self.replaced.max(self.doubt.take());
     }
 
     pub fn opened(&mut self, now: Time, socket: Flow) -> Opened {
@@ -140,6 +161,7 @@ impl Link {
             } if ours == socket => Opened::Instead(old),
             _ => return Opened::Stale,
         };
+        self.give_up();
         self.stage = Stage::Open {
             socket,
             heard: now,
@@ -151,7 +173,8 @@ impl Link {
         opened
     }
 
-    /// The browser says that the socket is gone. Returns whether it had been open.
+    /// The browser says that the socket is gone. Returns whether it had been open; `None`: it is not the one in use, and
+    /// nothing is lost.
     pub fn closed(&mut self, now: Time, socket: Flow) -> Option<bool> {
         match &mut self.stage {
             Stage::Opening { socket: ours, .. } if *ours == socket => {
@@ -210,7 +233,7 @@ impl Link {
         *heard = now;
         *asked = None;
         if probe.take().is_some() {
-            self.changed = false;
+            self.doubt = None;
         }
         rival.take().map(Act::Leave)
     }
@@ -221,9 +244,12 @@ impl Link {
         }
     }
 
-    /// The network came back or changed, the page woke up, or sound and picture are lost.
-    pub fn nudged(&mut self, now: Time) -> impl Iterator<Item = Act> + use<> {
-        self.changed = true;
+    /// The open socket may be dead.
+    pub fn nudged(&mut self, now: Time, hint: Hint) -> impl Iterator<Item = Act> + use<> {
+        match self.stage {
+            Stage::Open { .. } => self.doubt = self.doubt.max(Some(hint)),
+            _ => self.replaced = self.replaced.max(Some(hint)),
+        }
         let acts = match self.stage {
             Stage::Waiting { .. } => [Some(self.open(now)), None],
             Stage::Open {
@@ -233,7 +259,8 @@ impl Link {
             } => {
                 let new = self.new_socket();
                 if let Stage::Open { probe, rival, .. } = &mut self.stage {
-                    *probe = Some(now + PROBE_AFTER_CHANGE);
+                    let soon = now + PROBE_AFTER_CHANGE;
+                    *probe = Some(probe.map_or(soon, |until| until.min(soon)));
                     *rival = Some(new);
                 }
                 [Some(Act::Probe(socket)), Some(Act::Open(new))]
@@ -243,9 +270,9 @@ impl Link {
         acts.into_iter().flatten()
     }
 
-    /// Whether the socket was replaced because the network had changed; asked once.
-    pub fn has_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Why the socket of before was given up, where that had to do with the way and not with the socket; told once.
+    pub fn rerouted(&mut self) -> Option<Hint> {
+        self.replaced.take()
     }
 
     pub fn wake(&self) -> Option<Time> {
@@ -301,8 +328,9 @@ impl Link {
     }
 
     fn wait(&mut self, now: Time) {
+        self.give_up();
         let span = FIRST_WAIT.0 << self.failures.min(10);
-        let longest = match self.urgent {
+        let longest = match self.urgent && self.failures < ATTEMPTS_IN_CALL {
             true => LONGEST_WAIT_IN_CALL,
             false => LONGEST_WAIT,
         };

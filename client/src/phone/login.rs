@@ -64,7 +64,7 @@ impl Phone {
             return;
         }
         let again = std::mem::replace(&mut self.entered, true);
-        let rerouted = self.link.has_changed();
+        let rerouted = self.link.rerouted();
         if again && self.state == State::Reconnecting {
             let (calls, mut desk) = self.desk(now);
             for call in calls {
@@ -82,8 +82,10 @@ impl Phone {
         ending: agent::Ending,
         retry: Option<Millis>,
     ) {
-        if self.is_finished() || self.link.flow().is_none() {
-            return; // the socket's loss is told already
+        // the socket's loss is told already, and whatever follows registers anew
+        let lost = ending.cause == agent::Cause::ConnectionLost;
+        if self.is_finished() || self.link.flow().is_none() || lost {
+            return;
         }
         if retry.is_none()
             && let Some(older) = self.older_token.clone()

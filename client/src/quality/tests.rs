@@ -39,11 +39,11 @@ fn whoever_comes_to_another_network_begins_anew() {
     let mut quality = Quality::new(limits(32, 120));
     quality.set_red(true);
     let whole = quality.plan();
-    assert_eq!(quality.moved(), None, "nothing to tell");
+    assert_eq!(quality.moved(true), None, "nothing to tell");
     live(&mut quality, GOOD, 5);
     live(&mut quality, CROWDED, 10);
     assert_eq!(quality.plan().picture, Picture::Paused);
-    let told = quality.moved().expect("the picture is back");
+    let told = quality.moved(true).expect("the picture is back");
     assert!(told.text.starts_with("this side is in another network"));
     assert_eq!((told.level, told.video), (Level::Good, Some(120)));
     assert_eq!(quality.plan(), whole);
@@ -54,6 +54,27 @@ fn whoever_comes_to_another_network_begins_anew() {
     // a longer way is no sign of a queue
     let far = Sample { rtt: 900, ..GOOD };
     assert_eq!(live(&mut quality, far, 10), [""; 0]);
+}
+
+#[test]
+fn a_way_that_is_lost_by_itself_is_found_again_as_it_was() {
+    // for want of a network: what was told meanwhile is of no link at all
+    let mut quality = Quality::new(limits(32, 120));
+    live(&mut quality, GOOD, 5);
+    let whole = quality.plan();
+    quality.path_lost();
+    let gap = Sample { lost: 96, ..GOOD };
+    live(&mut quality, gap, 4);
+    assert_ne!(quality.plan(), whole);
+    assert!(quality.moved(false).is_some());
+    assert_eq!(quality.plan(), whole);
+    // because the link has collapsed: it has not become another
+    live(&mut quality, GOOD, 5);
+    live(&mut quality, CROWDED, 10);
+    let small = quality.plan();
+    quality.path_lost();
+    quality.moved(false);
+    assert_eq!(quality.plan(), small);
 }
 
 #[test]

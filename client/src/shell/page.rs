@@ -69,7 +69,9 @@ impl Page {
         let asked = connection.clone();
         self.on(&connection, "change", shell, move |shell| {
             let now = kind(&asked);
-            if before.replace(now.clone()) != now {
+            let other = before.replace(now.clone()) != now;
+            // without any there is nothing to find yet
+            if other && now.as_deref() != Some("none") {
                 shell.handle(Input::Online);
             }
         });

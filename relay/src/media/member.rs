@@ -14,7 +14,7 @@ use super::{
     rtp::Packet,
     slot::Slot,
     source::{Received, Source},
-    time::MILLISECOND,
+    time::{MILLISECOND, SECOND},
     twcc::Recorder,
 };
 
@@ -37,6 +37,9 @@ const LEAST: u64 = 36_000;
 const LEAST_SPEECH: u64 = 15_000;
 /// Where so much fits through, nothing waits long behind anything.
 const WIDE: u64 = 1_000_000;
+/// After a change to another link a report may be about what was sent into the gap: browsers report about pictures once
+/// a second.
+const SETTLING: u64 = 3 * SECOND;
 /// A round trip this much longer than it was is a queue, and where much is lost beside it a full one.
 const QUEUE: u64 = 500 * MILLISECOND;
 
@@ -169,6 +172,8 @@ pub struct Member {
     /// Microseconds, once measured.
     pub rtt: Option<u64>,
     shortest: Option<u64>,
+    /// Until when its reports tell of loss on the link before.
+    settled_at: u64,
     pub report_at: u64,
     /// The most it was told to send.
     pub told: budget::Told,
@@ -237,6 +242,7 @@ impl Member {
             transport_cc: 0,
             rtt: None,
             shortest: None,
+            settled_at: 0,
             report_at: now + FIRST_REPORT,
             told: budget::Told::default(),
             obeys: budget::Obeys::default(),
@@ -275,6 +281,12 @@ impl Member {
     /// It is reached by another link: what was found out about the one before says nothing of this one.
     pub fn moved(&mut self, now: u64) {
         (self.rtt, self.shortest) = (None, None);
+        self.settled_at = now + SETTLING;
+        for slot in self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut()) {
+            slot.reported.fraction_lost = 0;
+            slot.limiter = budget::Limiter::default();
+        }
+        self.stats.remb = 0;
         self.reports_at = self.reports_at.map(|_| now);
         self.estimator = Estimator::default();
         self.downlink.begin();
@@ -387,6 +399,9 @@ impl Member {
         let slots = self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut());
         if let Some(slot) = slots.into_iter().find(|slot| slot.ssrc == block.ssrc) {
             slot.reported(now, block);
+            if now < self.settled_at {
+                slot.reported.fraction_lost = 0;
+            }
             self.rtt = slot.reported.rtt.or(self.rtt);
             self.shortest = self.shortest.into_iter().chain(self.rtt).min();
             let (rtt, sent) = (self.rtt.unwrap_or(FAR), slot.meter.rate());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use clinicall_relay::media::{
     estimate::probe::Probe,
-    member::Member,
+    member::{Kind, Member},
     rtcp::{Block, Writer},
     time,
     twcc::Recorder,
@@ -275,4 +275,23 @@ fn speech_that_fills_a_link_by_itself_is_asked_to_be_less() {
         "it is a radio link"
     );
     assert_eq!(report(&mut patient, 7_000, 1_400, 60), Some(15_000));
+}
+
+#[test]
+fn what_was_lost_between_two_networks_says_nothing_of_the_second() {
+    let mut patient = Member::new(PATIENT, negotiated(PATIENT), 0);
+    let lost = |patient: &mut Member, at: u64| {
+        let block = Block {
+            ssrc: audio_slot(PATIENT),
+            fraction_lost: 200,
+            ..Block::default()
+        };
+        patient.reported(at * MS, &block);
+        let slot = patient.lane(Kind::Audio).slot.as_ref().unwrap();
+        slot.reported.fraction_lost
+    };
+    assert_eq!(lost(&mut patient, 1_000), 200);
+    patient.moved(2_000 * MS);
+    assert_eq!(lost(&mut patient, 3_000), 0, "that was the gap");
+    assert_eq!(lost(&mut patient, 6_000), 200, "and this is the link");
 }

@@ -40,6 +40,11 @@ impl Call {
             PeerNews::Path(state) => {
                 let was = self.state();
                 self.path.news(desk.now, state);
+                if self.path.is_up() {
+                    self.quality.path_found();
+                } else {
+                    self.quality.path_lost();
+                }
                 if self.state() != was {
                     desk.tell(Event::Changed(self.id));
                 }
@@ -293,7 +298,8 @@ impl Call {
         (self.framing, self.ceiling) = (limits.speech().map(Speech::framing), limits.ceiling());
         self.understands_red(1, &sdp);
         limits.allow(&mut sdp);
-        if self.ours && self.needs_way() {
+        // a browser that does not know yet that its path is dead would say that UDP made it
+        if self.ours && !self.path.is_up() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }
         sdp.to_string()

@@ -5,7 +5,10 @@ use clinicall_sip::{
     agent::{self, By},
 };
 
-use super::{super::PeerCommand, Call, Desk, Draft, Event, Exchange, Reply, Stage};
+use super::{
+    super::{PeerCommand, link::Hint},
+    Call, Desk, Draft, Event, Exchange, Reply, Stage,
+};
 use crate::reason::{Cause, Reason};
 
 impl Call {
@@ -92,23 +95,29 @@ impl Call {
         match result {
             Ok(Some(answer)) => {
                 self.remote_answer(desk, answer);
-                if ours && std::mem::take(&mut self.rerouted) {
-                    let report = self.quality.moved();
+                if ours && let Some(hint) = self.rerouted.take() {
+                    let report = self.quality.moved(hint == Hint::Network);
                     self.follow(desk, report);
                 }
             }
             Ok(None) => {}
-            Err(_) if ours => desk.browser(self.id, PeerCommand::Rollback),
+            Err(_) if ours => {
+                // the path's timer tries again, once the browser has noticed
+                self.rerouted = None;
+                desk.browser(self.id, PeerCommand::Rollback);
+            }
             Err(_) => {}
         }
     }
 
-    /// The socket was replaced; `rerouted`: because the network had changed. Then sound and picture need another way,
-    /// too, even if the browser has not noticed yet (Chromium takes five seconds). Where they flow, a relay of ours
-    /// gets a few bytes that tell it where we are, and whether it still knows the call tells us; a foreign server is
-    /// left alone.
-    pub fn moved(&mut self, desk: &mut Desk<'_>, rerouted: bool) {
-        self.rerouted |= rerouted;
+    /// The socket was replaced, and this is why. When the network has changed sound and picture need another way, too,
+    /// even if the browser has not noticed yet (Chromium takes five seconds). Where they flow, a relay of ours gets a
+    /// few bytes that tell it where we are, and whether it still knows the call tells us; a foreign server is left
+    /// alone.
+    pub fn moved(&mut self, desk: &mut Desk<'_>, rerouted: Option<Hint>) {
+        if matches!(self.stage, Stage::Talking { .. }) {
+            self.rerouted = self.rerouted.max(rerouted);
+        }
         if self.needs_way() {
             return self.reoffer(desk);
         }
@@ -128,6 +137,7 @@ impl Call {
             && desk.flow.is_some()
         {
             *exchange = Exchange::Offering(Draft::Browser);
+            self.path.tried(desk.now);
             self.offer(desk);
         }
     }

@@ -61,7 +61,7 @@ fn open() -> (Link, Flow) {
 
 /// What the phone does when the network has changed at 1 s.
 fn asked(link: &mut Link) -> Flow {
-    let acts: Vec<Act> = link.nudged(Time(1_000)).collect();
+    let acts: Vec<Act> = link.nudged(Time(1_000), Hint::Network).collect();
     let &[Act::Probe(_), Act::Open(rival)] = &acts[..] else {
         panic!("{acts:?}")
     };
@@ -80,25 +80,30 @@ fn the_network_came_back() {
         panic!()
     };
     link.closed(Time(10), first);
-    let acts: Vec<Act> = link.nudged(Time(20)).collect();
+    let acts: Vec<Act> = link.nudged(Time(20), Hint::Path).collect();
     let &[Act::Open(second)] = &acts[..] else {
         panic!("{acts:?}")
     };
     assert_eq!(link.opened(Time(30), first), Opened::Stale);
     assert_eq!(link.opened(Time(40), second), Opened::Expected);
-    assert!(link.has_changed());
+    assert_eq!(link.rerouted(), Some(Hint::Path));
 }
 
 #[test]
 fn a_rival_takes_the_place_of_a_socket_that_says_nothing() {
     let (mut link, old) = open();
     let rival = asked(&mut link);
-    assert_eq!(link.nudged(Time(1_100)).count(), 0, "one is enough");
+    assert_eq!(
+        link.nudged(Time(1_100), Hint::Path).count(),
+        0,
+        "one is enough"
+    );
     assert_eq!(link.flow(), Some(old), "until then");
     assert_eq!(link.opened(Time(1_300), rival), Opened::Instead(old));
     assert_eq!(link.flow(), Some(rival));
     assert_eq!(link.closed(Time(1_400), old), None, "that is known");
-    assert!(link.has_changed() && !link.has_changed(), "once");
+    assert_eq!(link.rerouted(), Some(Hint::Network), "the surer of the two");
+    assert_eq!(link.rerouted(), None, "once");
     assert_eq!(link.wake(), Some(Time(26_300)), "an ordinary socket now");
 }
 
@@ -107,7 +112,7 @@ fn a_socket_that_answers_keeps_its_place() {
     let (mut link, old) = open();
     let rival = asked(&mut link);
     assert_eq!(link.heard(Time(1_200)), Some(Act::Leave(rival)));
-    assert!(!link.has_changed());
+    assert_eq!(link.rerouted(), None);
     assert_eq!(link.opened(Time(1_300), rival), Opened::Stale);
     assert_eq!(link.closed(Time(1_400), rival), None);
     assert_eq!(link.flow(), Some(old));
@@ -136,9 +141,9 @@ fn where_there_is_no_way_for_a_rival_either_the_next_tries_come_soon() {
     link.urgent = true;
     let rival = asked(&mut link);
     assert_eq!(link.closed(Time(1_010), rival), None);
-    assert_eq!(link.wake(), Some(Time(1_510)));
-    assert_eq!(link.tick(Time(1_510)), Some(drop_of(old)));
-    let mut now = Time(1_510);
+    assert_eq!(link.wake(), Some(Time(1_710)));
+    assert_eq!(link.tick(Time(1_710)), Some(drop_of(old)));
+    let mut now = Time(1_710);
     for _ in 0..10 {
         let wake = link.wake().unwrap();
         assert!(wake - now <= Millis(1_000), "people talk");
@@ -148,7 +153,7 @@ fn where_there_is_no_way_for_a_rival_either_the_next_tries_come_soon() {
         };
         link.closed(now, socket);
     }
-    assert!(link.has_changed());
+    assert_eq!(link.rerouted(), Some(Hint::Network));
 }
 
 #[test]
@@ -158,4 +163,14 @@ fn whoever_goes_leaves_no_socket_behind() {
     let acts: Vec<Act> = link.stop().collect();
     assert_eq!(acts, [drop_of(old), Act::Leave(rival)]);
     assert_eq!(link.opened(Time(2_000), rival), Opened::Stale);
+}
+
+#[test]
+fn a_second_hint_while_the_new_socket_logs_in_does_not_undo_the_first() {
+    let (mut link, old) = open();
+    let rival = asked(&mut link);
+    assert_eq!(link.opened(Time(1_300), rival), Opened::Instead(old));
+    assert_eq!(link.nudged(Time(1_400), Hint::Path).count(), 2);
+    assert!(link.heard(Time(1_500)).is_some(), "a challenge");
+    assert_eq!(link.rerouted(), Some(Hint::Network));
 }

@@ -3,7 +3,11 @@
 use clinicall_sip::Millis;
 
 use super::clinic::{Clinic, ours};
-use crate::{options::Options, phone::State, reason::Cause};
+use crate::{
+    options::Options,
+    phone::{Input, State},
+    reason::Cause,
+};
 
 fn doctor() -> Clinic {
     let options = Options {
@@ -49,6 +53,21 @@ fn a_token_that_is_refused_leaves_the_page_with_the_one_it_had() {
     clinic.cut();
     clinic.run_for(Millis::from_secs(5));
     assert_eq!(*clinic.phone.state(), State::Registered);
+}
+
+#[test]
+fn a_newer_token_that_was_under_way_when_the_network_changed_is_shown_by_the_next_socket() {
+    let mut clinic = doctor();
+    clinic.moves();
+    let taken = clinic.page(|phone, now| phone.set_token(now, "good.second.token"));
+    assert!(taken.is_ok());
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.run_for(Millis(500));
+    let ladder = clinic.ladder();
+    assert!(clinic.heard("Answered 0: Ok(\"null\")"), "{ladder}");
+    assert_eq!(*clinic.phone.state(), State::Registered, "{ladder}");
+    let sockets = ladder.matches("socket  open").count();
+    assert_eq!(sockets, 1, "{ladder}");
 }
 
 #[test]

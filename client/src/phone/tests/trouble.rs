@@ -107,6 +107,30 @@ fn a_browser_whose_path_is_lost_asks_whether_its_socket_is_too() {
 }
 
 #[test]
+fn a_page_that_is_shown_while_it_logs_in_logs_in() {
+    let mut clinic = Clinic::before_login(&ours("secret"), Some("clinicall.v1"));
+    clinic.run_for(Millis(45));
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.run_for(Millis(10_000));
+    let ladder = clinic.ladder();
+    assert_eq!(*clinic.phone.state(), State::Registered, "{ladder}");
+    assert_eq!(ladder.matches("socket  open").count(), 1, "{ladder}");
+}
+
+#[test]
+fn who_has_gone_leaves_no_socket_behind_when_the_rival_opens() {
+    let (mut clinic, _) = talking();
+    clinic.moves();
+    clinic.page(|phone, now| phone.handle(now, Input::Online));
+    clinic.page(|phone, now| phone.disconnect(now));
+    clinic.run_for(Millis(60_000));
+    let ladder = clinic.ladder();
+    assert_eq!(*clinic.phone.state(), State::Disconnected, "{ladder}");
+    assert_eq!(ladder.matches("socket  close").count(), 2, "{ladder}");
+    assert_eq!(ladder.matches("-> REGISTER").count(), 1, "{ladder}");
+}
+
+#[test]
 fn a_network_that_only_seemed_to_change_costs_a_probe() {
     let (mut clinic, _) = talking();
     clinic.page(|phone, now| phone.handle(now, Input::Online));
