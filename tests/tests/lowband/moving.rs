@@ -31,7 +31,7 @@ fn walks_out_of_the_house_and_back(patient: Kind) -> Result<()> {
             std::thread::sleep(3 * SECOND);
             for address in [FAR_ELSEWHERE, FAR] {
                 visit.wire.moves_to(address, BETWEEN)?;
-                // 1.3 to 2.6 s seen in Chromium, which looks for its addresses every two seconds; 1.0 to 1.5 in Firefox
+                // 1.1 to 2.6 s seen in Chromium, which looks for its addresses every two seconds; 1.0 to 1.5 in Firefox
                 let heard = visit.until_heard(4 * SECOND)?;
                 println!("both hear each other {heard:.1} s after the network is back");
                 visit.until_seen(20 * SECOND)?;
