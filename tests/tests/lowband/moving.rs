@@ -7,12 +7,12 @@ use clinicall_tests::{
     browser::Kind::{self, Chromium, Firefox},
     link::{
         Link,
-        village::Village,
         wire::{FAR, FAR_ELSEWHERE},
     },
-    story::Phone::Clinicall,
 };
 use serde_json::json;
+
+use crate::slow::slow_visit;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,27 +20,21 @@ const SECOND: Duration = Duration::from_secs(1);
 const BETWEEN: Duration = Duration::from_millis(500);
 
 fn walks_out_of_the_house_and_back(patient: Kind) -> Result<()> {
-    let options = json!({ "bandwidth": "150k" });
-    Village::shared()?.visit(
-        Clinicall,
-        (Chromium, patient),
-        (&options, &options),
-        |visit| {
-            visit.patient.on(Link::cell(256, 0.0, 100));
-            visit.begin(true, 20 * SECOND)?;
+    slow_visit((Chromium, patient), &json!("150k"), |visit| {
+        visit.patient.on(Link::cell(256, 0.0, 100));
+        visit.begin(true, 20 * SECOND)?;
+        std::thread::sleep(3 * SECOND);
+        for address in [FAR_ELSEWHERE, FAR] {
+            visit.wire.moves_to(address, BETWEEN)?;
+            // 1.1 to 2.6 s seen in Chromium, which looks for its addresses every two seconds; 1.0 to 1.5 in Firefox
+            let heard = visit.until_heard(4 * SECOND)?;
+            println!("both hear each other {heard:.1} s after the network is back");
+            visit.until_seen(20 * SECOND)?;
             std::thread::sleep(3 * SECOND);
-            for address in [FAR_ELSEWHERE, FAR] {
-                visit.wire.moves_to(address, BETWEEN)?;
-                // 1.1 to 2.6 s seen in Chromium, which looks for its addresses every two seconds; 1.0 to 1.5 in Firefox
-                let heard = visit.until_heard(4 * SECOND)?;
-                println!("both hear each other {heard:.1} s after the network is back");
-                visit.until_seen(20 * SECOND)?;
-                std::thread::sleep(3 * SECOND);
-            }
-            ensure!(!visit.patient.was_told("hangup")?, "the call is over");
-            visit.end()
-        },
-    )
+        }
+        ensure!(!visit.patient.was_told("hangup")?, "the call is over");
+        visit.end()
+    })
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A visit of two people of whom both know how slow the patient's link is.
-fn slow_visit(
+pub fn slow_visit(
     browsers: (Kind, Kind),
     bandwidth: &Value,
     tale: impl FnOnce(&Visit<'_>) -> Result<()>,
