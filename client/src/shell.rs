@@ -76,6 +76,7 @@ pub(crate) struct Parts {
     /// A stream that the page gave.
     given: RefCell<Option<MediaStream>>,
     peer: RefCell<Option<Peer>>,
+    peers: Cell<u32>,
     muted: Cell<Muted>,
     closed: Cell<bool>,
     /// The page's one and the same object for this call.
@@ -271,9 +272,14 @@ impl Shell {
         let parts = self.parts(id);
         match command {
             PeerCommand::Create { bundle } => {
+                // of the connection before, if there was one
+                for track in devices::tracks(&parts.remote) {
+                    parts.remote.remove_track(&track);
+                }
                 // `MediaStream::clone` would be the DOM's: another stream
                 let remote = Clone::clone(&parts.remote);
-                match Peer::new(bundle, &self.ice_servers, remote, self.ear(id)) {
+                let ear = parts.newest_peer(self.ear(id));
+                match Peer::new(bundle, &self.ice_servers, remote, ear) {
                     Ok(peer) => drop(parts.peer.replace(Some(peer))),
                     Err(error) => {
                         let message = promise::text_of(&error, "message");
@@ -452,6 +458,7 @@ impl Shell {
             local: RefCell::default(),
             given: RefCell::default(),
             peer: RefCell::default(),
+            peers: Cell::default(),
             muted: Cell::default(),
             closed: Cell::default(),
             #[cfg(feature = "exports")]
@@ -468,6 +475,21 @@ impl Parts {
             .borrow()
             .as_ref()
             .map(|peer| peer.connection.clone())
+    }
+
+    /// For the next peer connection: once there is another, what it says is of no interest.
+    fn newest_peer(self: &Rc<Self>, ear: peer::Tell) -> peer::Tell {
+        let number = self.peers.get() + 1;
+        self.peers.set(number);
+        let parts = Rc::downgrade(self);
+        Rc::new(move |news| {
+            let newest = parts
+                .upgrade()
+                .is_some_and(|parts| parts.peers.get() == number);
+            if newest {
+                ear(news);
+            }
+        })
     }
 
     fn captured(&self, result: Result<MediaStream, Cause>) -> PeerNews {

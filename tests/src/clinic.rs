@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -79,8 +79,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The configuration file.
-    fn config(&self) -> String {
+    /// The configuration file; ports that are 0 the system chooses.
+    fn config(&self, ports: Ports) -> String {
+        let Ports { http, media } = ports;
         let Self {
             udp,
             ring_timeout_seconds,
@@ -106,8 +107,8 @@ impl<'a> Plan<'a> {
         };
         let mut config = format!(
             "domains = [\"127.0.0.1\", \"{address}\"]\n\
-             [http]\nlisten = \"{listen}:0\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
-             [media]\nbind = \"{address}\"\nport = 0\npublic = [\"{address}\"]\nudp = {udp}\n\
+             [http]\nlisten = \"{listen}:{http}\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
+             [media]\nbind = \"{address}\"\nport = {media}\npublic = [\"{address}\"]\nudp = {udp}\n\
              [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n\
              reconnect_grace_seconds = {grace_seconds}\n"
         );
@@ -116,33 +117,75 @@ impl<'a> Plan<'a> {
         }
         config + &self.more
     }
-}
 
-/// A running relay; it ends with this value.
-#[derive(Debug)]
-pub struct Clinic {
-    relay: Leashed,
-    http: String,
-    cometql: String,
-    log: Arc<Mutex<Vec<String>>>,
-    /// Reads the relay's output to its end.
-    ear: JoinHandle<()>,
-}
-
-impl Clinic {
-    /// Starts the relay and waits until it listens.
-    pub fn open(plan: &Plan<'_>) -> Result<Self> {
-        let binary = match &plan.binary {
+    /// How the relay is started, and the folder that goes with it.
+    fn command(&self, ports: Ports) -> Result<(Command, PathBuf)> {
+        let binary = match &self.binary {
             Some(binary) => binary.clone(),
             None => relay_binary()?,
         };
         let folder = scratch("clinic")?;
         let config = folder.join("clinicall.toml");
-        fs::write(&config, plan.config())?;
+        fs::write(&config, self.config(ports))?;
         let mut command = repo::command(binary);
         command.args(["run", "--config"]).arg(&config);
-        command.args(plan.dev.then_some("--dev"));
+        command.args(self.dev.then_some("--dev"));
+        Ok((command, folder))
+    }
+}
+
+/// Where a relay listens.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ports {
+    http: u16,
+    media: u16,
+}
+
+/// How a relay ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As an operator ends it.
+    Stopped,
+    /// As the kernel does when there is no memory left: without a word.
+    Killed,
+}
+
+/// A running relay; it ends with this value.
+#[derive(Debug)]
+pub struct Clinic {
+    relay: Mutex<Leashed>,
+    http: String,
+    cometql: String,
+    ports: Ports,
+    log: Log,
+    /// Reads the relay's output to its end.
+    ear: JoinHandle<()>,
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Where it listens: pages, CometQL, and the ports of pages and media.
+type Places = (String, String, Ports);
+
+impl Clinic {
+    /// Starts the relay and waits until it listens.
+    pub fn open(plan: &Plan<'_>) -> Result<Self> {
+        let (command, folder) = plan.command(Ports::default())?;
         Self::start(&command, plan.net, Some(&folder), false)
+    }
+
+    /// Ends the relay and starts another in the same place, with nothing of what the first one knew; returns when it
+    /// listens. `plan` is the one it was opened with.
+    pub fn restart(&self, plan: &Plan<'_>, end: End) -> Result<()> {
+        let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
+        if end == End::Killed {
+            relay.kill()?;
+        }
+        relay.stop();
+        let (command, folder) = plan.command(self.ports)?;
+        let log = Arc::clone(&self.log);
+        (*relay, ..) = launch(&command, plan.net, Some(&folder), false, log)?;
+        Ok(())
     }
 
     /// The relay as `clinicall run --dev` starts it, with its own demo users. To be `shown` it takes
@@ -162,26 +205,14 @@ impl Clinic {
         folder: Option<&Path>,
         loud: bool,
     ) -> Result<Self> {
-        let mut relay = Leashed::start(command, net, folder)?;
-        let (output, errors) = relay.output().context("the relay has no output")?;
-
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (tell, told) = mpsc::channel();
-        keep(errors, Arc::clone(&log), loud, |_| {});
-        let ear = keep(output, Arc::clone(&log), loud, move |line| {
-            if let Some(http) = listening(line, "http=") {
-                let cometql = listening(line, "cometql=").unwrap_or_default();
-                let _ = tell.send((http, cometql));
-            }
-        });
-        let (http, cometql) = told.recv_timeout(START).map_err(|_| {
-            let log = log.lock().map(|log| log.join("\n")).unwrap_or_default();
-            anyhow!("the relay does not listen. It said:\n{log}")
-        })?;
+        let log = Log::default();
+        let (relay, ear, places) = launch(command, net, folder, loud, Arc::clone(&log))?;
+        let (http, cometql, ports) = places;
         Ok(Self {
-            relay,
+            relay: Mutex::new(relay),
             http,
             cometql,
+            ports,
             log,
             ear,
         })
@@ -221,9 +252,39 @@ impl Clinic {
     }
 
     /// Ends the relay as an operator does, and waits for it.
-    pub fn close(mut self) {
-        self.relay.stop();
+    pub fn close(self) {
+        let relay = self.relay.into_inner();
+        relay.unwrap_or_else(PoisonError::into_inner).stop();
     }
+}
+
+/// Starts a relay and waits until it listens.
+fn launch(
+    command: &Command,
+    net: Option<&Net>,
+    folder: Option<&Path>,
+    loud: bool,
+    log: Log,
+) -> Result<(Leashed, JoinHandle<()>, Places)> {
+    let mut relay = Leashed::start(command, net, folder)?;
+    let (output, errors) = relay.output().context("the relay has no output")?;
+    let (tell, told) = mpsc::channel();
+    keep(errors, Arc::clone(&log), loud, |_| {});
+    let ear = keep(output, Arc::clone(&log), loud, move |line| {
+        if let Some(http) = listening(line, "http=") {
+            let cometql = listening(line, "cometql=").unwrap_or_default();
+            let ports = Ports {
+                http: port(&http),
+                media: listening(line, "media=").as_deref().map_or(0, port),
+            };
+            let _ = tell.send((http, cometql, ports));
+        }
+    });
+    let places = told.recv_timeout(START).map_err(|_| {
+        let log = log.lock().map(|log| log.join("\n")).unwrap_or_default();
+        anyhow!("the relay does not listen. It said:\n{log}")
+    })?;
+    Ok((relay, ear, places))
 }
 
 /// The address by which this machine goes out to others; packets to it stay inside.
@@ -243,6 +304,12 @@ fn listening(line: &str, port: &str) -> Option<String> {
         .split_whitespace()
         .find_map(|word| word.strip_prefix(port))?;
     Some(place.replace("0.0.0.0:", "127.0.0.1:"))
+}
+
+/// Of `127.0.0.1:4711`.
+fn port(place: &str) -> u16 {
+    let port = place.rsplit(':').next();
+    port.and_then(|port| port.parse().ok()).unwrap_or(0)
 }
 
 fn keep(

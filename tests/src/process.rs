@@ -73,6 +73,16 @@ impl Leashed {
         Some((self.shell.stdout.take()?, self.shell.stderr.take()?))
     }
 
+    /// Ends the child at once, without a word; [`Leashed::stop`] cleans up after it.
+    pub fn kill(&self) -> Result<()> {
+        let shell = self.shell.id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))?;
+        let child = children.split(' ').next().unwrap_or("");
+        let killed = Command::new("kill").args(["-KILL", child]).status()?;
+        anyhow::ensure!(killed.success(), "there is no child to end");
+        Ok(())
+    }
+
     /// Lets go and waits for the end.
     pub fn stop(&mut self) {
         drop(self.shell.stdin.take());

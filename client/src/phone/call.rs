@@ -4,6 +4,8 @@
 //!  call() ─► Preparing ─INVITE─► Calling ─200─┐
 //!                                             ├─► Talking ─► Over
 //!  INVITE ─► Ringing ─accept()─► Answering ───┘        (Over from anywhere)
+//!
+//!  Talking ─the relay has lost it─► Lost ─► Preparing ─► Calling ─► Talking
 //! ```
 //!
 //! Towards a relay of ours the description leaves as soon as the browser wrote it, and a callee
@@ -14,6 +16,7 @@
 mod browser;
 mod held;
 mod quality;
+mod resume;
 mod wire;
 
 pub(super) use quality::{LIMITS, LINK};
@@ -37,6 +40,7 @@ use crate::{
     reason::{Cause, Error, Reason},
 };
 use held::Held;
+use resume::Lost;
 
 /// The phone's things a call works with.
 pub(crate) struct Desk<'a> {
@@ -71,6 +75,8 @@ pub(crate) struct Call {
     path: Path,
     /// The socket was replaced for that reason, and sound and picture have not followed yet.
     rerouted: Option<Hint>,
+    /// The relay has lost the call, and sound is not back yet.
+    lost: Option<Lost>,
     held: Held,
     media_told: bool,
     quality: Quality,
@@ -117,6 +123,8 @@ enum Stage {
         leg: agent::CallId,
         exchange: Exchange,
     },
+    /// The relay has ended, and the call waits for the next.
+    Lost,
     Over,
 }
 
@@ -162,6 +170,31 @@ enum Exchange {
 impl Call {
     // --- beginnings --------------------------------------------------------------------------
 
+    fn new(desk: &Desk<'_>, id: CallId, direction: Direction, peer: Peer, ours: bool) -> Self {
+        Self {
+            id,
+            direction,
+            peer,
+            video: false,
+            muted: Muted::default(),
+            ours,
+            wants: Wants::default(),
+            capture: Capture::NotAsked,
+            path: Path::default(),
+            rerouted: None,
+            lost: None,
+            held: Held::default(),
+            media_told: false,
+            quality: Quality::new(desk.account.bandwidth),
+            told_limits: false,
+            tuned: None,
+            framing: None,
+            ceiling: None,
+            red: [false; 2],
+            stage: Stage::Over,
+        }
+    }
+
     pub fn place(desk: &mut Desk<'_>, id: CallId, to: Uri, wants: Wants, ours: bool) -> Self {
         let peer = Peer {
             user: to.user.clone(),
@@ -171,28 +204,13 @@ impl Call {
             message: None,
         };
         let mut call = Self {
-            id,
-            direction: Direction::Outgoing,
-            peer,
             video: wants.video,
-            muted: Muted::default(),
-            ours,
             wants,
-            capture: Capture::NotAsked,
-            path: Path::default(),
-            rerouted: None,
-            held: Held::default(),
-            media_told: false,
-            quality: Quality::new(desk.account.bandwidth),
-            told_limits: false,
-            tuned: None,
-            framing: None,
-            ceiling: None,
-            red: [false; 2],
             stage: Stage::Preparing {
                 to,
                 draft: Draft::Camera,
             },
+            ..Self::new(desk, id, Direction::Outgoing, peer, ours)
         };
         desk.browser(id, PeerCommand::Create { bundle: ours });
         if ours {
@@ -210,27 +228,9 @@ impl Call {
         offer: Option<String>,
         ours: bool,
     ) -> Self {
-        let video = offer.as_deref().is_some_and(offers_video);
         let mut call = Self {
-            id,
-            direction: Direction::Incoming,
-            peer,
-            video,
-            muted: Muted::default(),
-            ours,
-            wants: Wants::default(),
-            capture: Capture::NotAsked,
-            path: Path::default(),
-            rerouted: None,
-            held: Held::default(),
-            media_told: false,
-            quality: Quality::new(desk.account.bandwidth),
-            told_limits: false,
-            tuned: None,
-            framing: None,
-            ceiling: None,
-            red: [false; 2],
-            stage: Stage::Over,
+            video: offer.as_deref().is_some_and(offers_video),
+            ..Self::new(desk, id, Direction::Incoming, peer, ours)
         };
         let reply = match offer {
             // the answer's provisional response says that it rings, too
@@ -290,7 +290,8 @@ impl Call {
     pub fn hang_up(&mut self, desk: &mut Desk<'_>) {
         let cause = match self.stage {
             Stage::Over => return,
-            Stage::Talking { .. } => agent::Cause::Hangup,
+            _ if self.lost.is_some() => agent::Cause::Hangup,
+            Stage::Talking { .. } | Stage::Lost => agent::Cause::Hangup,
             Stage::Preparing { .. } | Stage::Calling { .. } => agent::Cause::Canceled,
             Stage::Ringing { .. } | Stage::Answering { .. } => agent::Cause::Rejected,
         };
@@ -311,7 +312,7 @@ impl Call {
     pub fn end(&mut self, desk: &mut Desk<'_>, reason: Reason) {
         // refused: it ended on the wire in this very moment
         let _ = match self.stage {
-            Stage::Preparing { .. } | Stage::Over => Ok(()),
+            Stage::Preparing { .. } | Stage::Lost | Stage::Over => Ok(()),
             // the person declines for all of their devices; a page that goes away only for itself
             Stage::Ringing { leg, .. } | Stage::Answering { leg, .. } if !self.has_answered() => {
                 let declined = reason.cause == Cause::Sip(agent::Cause::Rejected);
@@ -353,7 +354,7 @@ impl Call {
 
     pub fn leg(&self) -> Option<agent::CallId> {
         match self.stage {
-            Stage::Preparing { .. } | Stage::Over => None,
+            Stage::Preparing { .. } | Stage::Lost | Stage::Over => None,
             Stage::Calling { leg, .. }
             | Stage::Ringing { leg, .. }
             | Stage::Answering { leg, .. }
@@ -383,13 +384,15 @@ impl Call {
 
     pub fn state(&self) -> CallState {
         match self.stage {
+            Stage::Over => CallState::Ended,
+            _ if self.lost.is_some() => CallState::Reconnecting,
             Stage::Preparing { .. } | Stage::Calling { rung: false, .. } => CallState::Calling,
             Stage::Calling { rung: true, .. } => CallState::Ringing,
             Stage::Ringing { .. } => CallState::Incoming,
             Stage::Answering { .. } => CallState::Answering,
             Stage::Talking { .. } if self.path.is_lost() => CallState::Reconnecting,
             Stage::Talking { .. } => CallState::Connected,
-            Stage::Over => CallState::Ended,
+            Stage::Lost => CallState::Reconnecting,
         }
     }
 }

@@ -5,6 +5,7 @@ mod clinic;
 mod calling;
 mod foreign;
 mod narrow;
+mod resuming;
 mod ringing;
 mod tokens;
 mod trouble;

@@ -9,7 +9,11 @@ use clinicall_sip::{
     agent::{CallId, Event, Flow, Pending},
 };
 
-use super::{Answer, CLOSE_POLICY, Closing, Exchange, News, Out, focus::Incoming, users::User};
+use super::{
+    Answer, CLOSE_POLICY, Closing, Exchange, News, Out,
+    focus::{Incoming, Role, room_of},
+    users::User,
+};
 use crate::{
     auth::{Grant, Guesses, Refused, Revoked},
     config::Secret,
@@ -145,15 +149,28 @@ impl Exchange {
     }
 
     pub(super) fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
-        let admitted = self
-            .registrar
-            .admit(now, flow, invite)
-            .and_then(|user| Ok(self.registrar.may_call(flow, &invite.uri).map(|()| user)?));
+        let in_room = room_of(&self.settings, &invite.uri).is_some();
+        // who was called in a call of before the start rings nobody, and it is the other who calls
+        let answers = !in_room && Role::of(invite) == Some(Role::Callee);
+        let admitted = self.registrar.admit(now, flow, invite).and_then(|user| {
+            if !answers {
+                self.registrar.may_call(flow, &invite.uri)?;
+            }
+            Ok(user)
+        });
         match admitted {
             Ok(user) if self.doorman.asks_about_calls => {
+                let Uri {
+                    user: other, host, ..
+                } = &invite.uri;
+                let (from, to) = match answers {
+                    true => (other, &user),
+                    false => (&user, other),
+                };
                 let question = Question::Call {
-                    from: user.clone(),
-                    to: address(&invite.uri),
+                    from: from.clone(),
+                    // as the clinic is asked about it
+                    to: format!("{to}@{host}"),
                 };
                 let invite = invite.clone();
                 self.ask(now, flow, What::Permit { call, user, invite }, question);
@@ -292,11 +309,6 @@ pub(super) const fn nobody_answers(question: &Question) -> Told {
         Question::Token { .. } => Told::Token(Err(Refused::Unavailable)),
         Question::Call { .. } => Told::Call(Err(Refused::Unavailable)),
     }
-}
-
-/// `2@visits.example`, as the clinic is asked about it.
-fn address(uri: &Uri) -> String {
-    format!("{}@{}", uri.user, uri.host)
 }
 
 /// Turned away, in SIP's words.

@@ -9,6 +9,7 @@ mod guests;
 mod leave;
 mod leg;
 mod named;
+pub mod resume;
 mod ring;
 mod room;
 mod verdict;
@@ -19,16 +20,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use call::Incoming;
 use clinicall_sip::{
-    Agent, Time,
+    Agent, Status, Time,
     agent::{CallId, Event, Flow},
 };
 use guests::Guests;
 use leg::{Leg, Legs};
 pub use named::{Rung, room_of};
+pub use resume::Role;
 use room::{Key, Kind, Room};
 pub use room::{MemberView, Mute};
 
-use super::{CallView, MediaPlane, News, Settings, copies::Copies, registrar::Registrar};
+use super::{Answer, CallView, MediaPlane, News, Settings, copies::Copies, registrar::Registrar};
 use crate::{media, metrics::Metrics};
 
 /// What the focus works with while it handles one input.
@@ -63,7 +65,9 @@ impl Focus {
     /// An INVITE by a user who is who it says.
     pub fn incoming(&mut self, desk: &mut Desk<'_>, incoming: Incoming<'_>) {
         let call = incoming.call;
+        let late = Role::of(incoming.invite).is_some() && desk.now > resume::IN_TIME;
         let done = match room_of(desk.settings, &incoming.invite.uri) {
+            _ if late => Err(Answer::new(Status(481))),
             Some(name) => self.enter(desk, incoming, &name),
             None => self.place(desk, incoming),
         };

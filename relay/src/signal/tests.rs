@@ -11,6 +11,7 @@ mod leaving;
 mod logging_in;
 mod messages;
 mod plane;
+mod resuming;
 mod rooms;
 mod round_trips;
 

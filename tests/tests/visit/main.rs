@@ -10,6 +10,7 @@ mod endings;
 mod jssip;
 mod login;
 mod networks;
+mod restarting;
 mod sipjs;
 mod tabs;
 mod talking;

@@ -139,7 +139,7 @@ impl Call {
                     desk.agent.answer_change(desk.now, leg, text)
                 }
             }
-            Stage::Calling { .. } | Stage::Over => return,
+            Stage::Calling { .. } | Stage::Lost | Stage::Over => return,
         };
         if said.is_err()
             && let Stage::Talking { exchange, .. } = &mut self.stage
@@ -159,7 +159,7 @@ impl Call {
             from: desk.account.aor.clone(),
             from_name: desk.account.name.clone(),
             offer: Some(offer),
-            headers: Headers::new(),
+            headers: self.resume_header(),
             credentials: desk.account.credentials.clone(),
         };
         let placed = desk
@@ -168,6 +168,7 @@ impl Call {
             .and_then(Result::ok);
         match placed {
             Some(leg) => self.stage = Stage::Calling { leg, rung: false },
+            None if self.lost.is_some() => self.stage = Stage::Lost,
             None => {
                 let cause = Cause::Sip(agent::Cause::ConnectionLost);
                 self.over(desk, Reason::of(cause, By::System));

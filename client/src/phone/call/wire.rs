@@ -8,6 +8,7 @@ use clinicall_sip::{
 use super::{
     super::{PeerCommand, link::Hint},
     Call, Desk, Draft, Event, Exchange, Reply, Stage,
+    resume::Lost,
 };
 use crate::reason::{Cause, Reason};
 
@@ -22,7 +23,7 @@ impl Call {
             Sip::EarlyAnswer { answer, .. } => self.remote_answer(desk, answer),
             Sip::Change { offer, .. } => self.change(desk, leg, offer),
             Sip::Changed { result, .. } => self.changed(desk, result),
-            Sip::Ended { ending, .. } => self.over(desk, ending.into()),
+            Sip::Ended { ending, .. } => self.ended(desk, ending),
             _ => {}
         }
     }
@@ -56,14 +57,22 @@ impl Call {
             self.attach(desk);
         }
         self.tell_limits(desk);
-        desk.tell(Event::Connected(self.id));
+        if self.lost.is_none() {
+            desk.tell(Event::Connected(self.id));
+        }
         self.tell_of_media(desk);
     }
 
     /// Once: the path may be up long before the call is accepted, or come up behind it.
     pub(super) fn tell_of_media(&mut self, desk: &mut Desk<'_>) {
-        if self.has_media() && !std::mem::replace(&mut self.media_told, true) {
+        if !self.has_media() {
+            return;
+        }
+        let back = self.lost.take().is_some();
+        if !std::mem::replace(&mut self.media_told, true) {
             desk.tell(Event::Media(self.id));
+        } else if back {
+            desk.tell(Event::Changed(self.id));
         }
     }
 
@@ -115,6 +124,9 @@ impl Call {
     /// few bytes that tell it where we are, and whether it still knows the call tells us; a foreign server is left
     /// alone.
     pub fn moved(&mut self, desk: &mut Desk<'_>, rerouted: Option<Hint>) {
+        if matches!(self.stage, Stage::Lost) {
+            return self.resume(desk);
+        }
         if matches!(self.stage, Stage::Talking { .. }) {
             self.rerouted = self.rerouted.max(rerouted);
         }
@@ -187,7 +199,8 @@ impl Call {
             _ => None,
         };
         let held = self.held.until();
-        draft.into_iter().chain(path).chain(held).min()
+        let lost = self.lost.as_ref().map(Lost::until);
+        draft.into_iter().chain(path).chain(held).chain(lost).min()
     }
 
     pub fn tick(&mut self, desk: &mut Desk<'_>) {
@@ -197,6 +210,9 @@ impl Call {
             && let Draft::Candidates(gather) = std::mem::replace(draft, Draft::Browser)
         {
             self.drafted(desk, gather.into_local());
+        }
+        if let Some(lost) = self.lost.take_if(|lost| now >= lost.until()) {
+            return self.end(desk, lost.into_reason());
         }
         let candidates = self.held.due(now, self.path.is_up());
         if !candidates.is_empty() {

@@ -11,7 +11,10 @@ use clinicall_sip::{
 
 use crate::{
     options::Options,
-    phone::{CallId, Event, Input, Output, PeerCommand, PeerNews, Phone, State, Wants},
+    phone::{
+        CallId, CallState, Event, Input, Output, PathState, PeerCommand, PeerNews, Phone, State,
+        Wants,
+    },
     reason::Cause,
 };
 
@@ -122,20 +125,10 @@ impl Clinic {
 
     pub fn before_login(options: &Options, protocol: Option<&'static str>) -> Self {
         let now = Time(1_000);
-        let config = agent::Config {
-            product: "Pretend/1".into(),
-            host: "visits.example".into(),
-            contact_user: String::new(),
-            seed: [2; 32],
-            max_calls: 8,
-            session_expires: Millis::from_secs(1_800),
-            min_se: Millis::from_secs(90),
-            ring_timeout: Millis::from_secs(300),
-        };
         let mut clinic = Self {
             now,
             phone: Phone::connect(now, [1; 32], options).unwrap(),
-            server: Agent::new(config),
+            server: server([2; 32]),
             devices: Devices::Granted,
             dead_stun: false,
             hidden_addresses: false,
@@ -250,6 +243,12 @@ impl Clinic {
         self.server.closed(self.now, PAGE);
         self.coming.push_back((self.now, Coming::Closed(socket)));
         self.run_for(Millis(0));
+    }
+
+    /// The server is gone, and so is all that it knew; another listens at once.
+    pub fn restarts(&mut self) {
+        self.server = server([4; 32]);
+        self.cut();
     }
 
     /// The network changes: the socket is dead, and nobody says so.
@@ -552,6 +551,32 @@ impl Clinic {
         let line = line.unwrap_or_else(|| panic!("no `{what}` in\n{}", self.ladder()));
         line.get(..6).unwrap().trim().parse().unwrap()
     }
+}
+
+/// A page in a call with user 3, who called.
+pub(super) fn talking() -> (Clinic, CallId) {
+    let mut clinic = Clinic::open();
+    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    let call = clinic.last_call.unwrap();
+    clinic.news(call, PeerNews::Path(PathState::Connected));
+    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
+    clinic.log.clear();
+    (clinic, call)
+}
+
+fn server(seed: [u8; 32]) -> Agent {
+    Agent::new(agent::Config {
+        product: "Pretend/1".into(),
+        host: "visits.example".into(),
+        contact_user: String::new(),
+        seed,
+        max_calls: 8,
+        session_expires: Millis::from_secs(1_800),
+        min_se: Millis::from_secs(90),
+        ring_timeout: Millis::from_secs(300),
+    })
 }
 
 pub(super) fn ours(password: &str) -> Options {

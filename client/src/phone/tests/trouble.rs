@@ -1,24 +1,11 @@
 use clinicall_sip::{Headers, Millis};
 
-use super::clinic::{BOTH, Clinic, OFFER, ours};
+use super::clinic::{BOTH, Clinic, OFFER, ours, talking};
 use crate::{
     options::Options,
-    phone::{CallId, CallState, Input, PathState, PeerNews, State},
+    phone::{CallState, Input, PathState, PeerNews, State},
     reason::Cause,
 };
-
-/// A page in a call.
-fn talking() -> (Clinic, CallId) {
-    let mut clinic = Clinic::open();
-    clinic.on_incoming = Some(|phone, now, call| phone.accept(now, call, BOTH).unwrap());
-    clinic.ring("3", "", Some(OFFER));
-    clinic.run_for(Millis(500));
-    let call = clinic.last_call.unwrap();
-    clinic.news(call, PeerNews::Path(PathState::Connected));
-    assert_eq!(clinic.phone.call_state(call), CallState::Connected);
-    clinic.log.clear();
-    (clinic, call)
-}
 
 #[test]
 fn the_socket_is_lost_in_a_call() {

@@ -14,6 +14,7 @@ use clinicall_sip::{
 use super::{
     Desk, Focus,
     leg::{Leg, Stage},
+    resume::Role,
     ring::Caller,
     room::{Call, Key, Kind, Ring, Room},
     words::warning,
@@ -54,15 +55,19 @@ impl Focus {
         } = incoming;
         let callee = callee(desk, &invite.uri)?;
         let offer = offer(desk, invite)?;
-        if let (Some(key), Some(_)) = (self.crossed(&incoming, &callee), &offer) {
+        let resumed = Role::of(invite);
+        if let (Some(key), Some(_)) = (self.crossed(&incoming, &callee, resumed), &offer) {
             return self.meet(desk, key, incoming, offer.as_ref());
         }
         let user = incoming.user;
         if self.calls_of(&user) >= desk.settings.calls_per_user {
             return Err(refuse(503).with("Retry-After", "5"));
         }
-        let bindings = reachable(desk, &callee, flow, &invite.uri);
-        if bindings.is_empty() {
+        let bindings = match resumed {
+            Some(_) => Vec::new(),
+            None => reachable(desk, &callee, flow, &invite.uri),
+        };
+        if bindings.is_empty() && resumed.is_none() {
             return Err(refuse(480));
         }
 
@@ -78,7 +83,7 @@ impl Focus {
         };
         let wants = offer.as_ref().map_or(BOTH, wants);
         let forks = self.ring_sockets(desk, (key, media), wants, &from, &callee, &bindings);
-        if forks.is_empty() {
+        if forks.is_empty() && resumed.is_none() {
             desk.media.close_room(media);
             return Err(refuse(480));
         }
@@ -87,6 +92,7 @@ impl Focus {
             from = user,
             to = callee,
             sockets = forks.len(),
+            ?resumed,
             "placed"
         );
         desk.metrics.calls_total.add(1);
@@ -101,7 +107,11 @@ impl Focus {
             Stage::Calling,
         );
         self.legs.insert(call, leg);
-        let until = desk.now + desk.settings.ring_timeout;
+        let patience = match resumed {
+            Some(_) => desk.settings.grace,
+            None => desk.settings.ring_timeout,
+        };
+        let until = desk.now + patience;
         self.alarms.insert((until, key));
         // pre-connect: the caller's path comes up while it rings. An offer of ours that could not be
         // answered before the 200 waits for it.
@@ -114,12 +124,17 @@ impl Focus {
                 .agent
                 .progress(desk.now, call, Status(183), sdp, Headers::new());
         }
+        let (from, to) = match resumed {
+            Some(Role::Callee) => (&callee, &user),
+            _ => (&user, &callee),
+        };
         let kind = Kind::Call(Call {
-            from: user.clone(),
-            to: callee.clone(),
+            from: from.clone(),
+            to: to.clone(),
             caller: call,
             unsent,
             answered: None,
+            resumed,
         });
         let mut room = Room::new(media, kind);
         room.rings
@@ -148,18 +163,21 @@ impl Focus {
     /// Two people ring each other in the same moment: neither would answer, each being busy with
     /// ringing. The call that rings the one who calls now, on behalf of `callee`, from another
     /// connection.
-    fn crossed(&self, incoming: &Incoming<'_>, callee: &str) -> Option<Key> {
+    fn crossed(&self, incoming: &Incoming<'_>, callee: &str, resumed: Option<Role>) -> Option<Key> {
+        const ANSWERS: Option<Role> = Some(Role::Callee);
         let device = incoming.invite.uri.param("gr");
         let crosses = |(_, room): &(&Key, &Room)| {
             let Kind::Call(call) = &room.kind else {
                 return false;
             };
-            let Some(caller) = self.legs.get(call.caller) else {
+            let (Some(caller), [ring]) = (self.legs.get(call.caller), &*room.rings) else {
                 return false;
             };
             call.answered.is_none()
-                && call.to == incoming.user
-                && call.from == callee
+                && ring.user == incoming.user
+                && caller.user == callee
+                // nobody has been asked whether one of the two may call
+                && (call.resumed, resumed) != (ANSWERS, ANSWERS)
                 && caller.flow != incoming.flow
                 // a GRUU asks for one device only (RFC 5627 section 5.1)
                 && (device.is_none() || device == caller.instance.as_deref())

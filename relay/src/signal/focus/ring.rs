@@ -182,11 +182,15 @@ impl Focus {
             return;
         };
         tracing::info!(call = ring.number, by = ring.user, "answered");
+        let (from, to) = match &room.kind {
+            Kind::Call(call) => (&call.from, &call.to),
+            Kind::Named(_) => (&ring.caller, &ring.user),
+        };
         desk.news.push_back(News::Answered {
             call: ring.number,
             room: room.name().map(str::to_owned),
-            from: ring.caller.clone(),
-            to: ring.user.clone(),
+            from: from.clone(),
+            to: to.clone(),
         });
         let caller = match &mut room.kind {
             Kind::Call(between) => {
@@ -275,7 +279,11 @@ impl Focus {
         let Some(room) = self.rooms.get_mut(&key) else {
             return;
         };
-        let why = Why::Refused(best.clone());
+        let why = match &room.kind {
+            // nobody was rung
+            Kind::Call(call) if call.resumed.is_some() => Why::ConnectionLost,
+            _ => Why::Refused(best.clone()),
+        };
         match &mut room.kind {
             Kind::Call(_) => return self.end_call(desk, key, &why, None),
             Kind::Named(named) => named.refused = Some(best),

@@ -2,7 +2,7 @@
 
 use clinicall_sip::{Time, agent::CallId};
 
-use super::verdict::Verdict;
+use super::{resume::Role, verdict::Verdict};
 use crate::media::RoomId;
 
 /// A room's name here and in the logs. Never reused; calls are numbered from the same row.
@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub unsent: Option<String>,
     /// When the callee accepted.
     pub answered: Option<Time>,
+    /// A call of before the start, and what the one who asked for it first was in it.
+    pub resumed: Option<Role>,
 }
 
 #[derive(Debug, Default)]

@@ -90,6 +90,7 @@ impl Why {
         let (status, text) = match self {
             Self::Refused(verdict) => (verdict.status, verdict.text.as_str()),
             Self::Media(text) => (Status(488), text.as_str()),
+            Self::ConnectionLost => (Status(480), ""),
             Self::Stopping => (Status(503), ""),
             _ => return None,
         };

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Config, User},
     media::{self, MemberId},
     metrics::Metrics,
-    signal::{Closing, Exchange, News, Out, Question, Settings, users::Users},
+    signal::{Closing, Exchange, News, Out, Question, Settings, focus::resume, users::Users},
 };
 
 pub(super) struct Clinic {
@@ -230,15 +230,33 @@ impl Clinic {
 
     pub fn call_uri_with(&mut self, phone: usize, to: Uri, offer: Option<String>) -> CallId {
         let user = self.phones[phone].user;
-        self.place(phone, user, to, offer)
+        self.place(phone, user, to, offer, &[])
+    }
+
+    /// Asks for the other side of a call that the relay of before had.
+    pub fn resume(&mut self, phone: usize, other: &str, role: &str) -> CallId {
+        let user = self.phones[phone].user;
+        let to = Uri::sip(other, "clinic.example");
+        let offer = Some(sdp("phone", true, true).to_string());
+        self.place(phone, user, to, offer, &[(resume::HEADER, role)])
     }
 
     pub fn call_as(&mut self, phone: usize, from: &str, to: &str, offer: Option<String>) -> CallId {
-        self.place(phone, from, Uri::sip(to, "clinic.example"), offer)
+        self.place(phone, from, Uri::sip(to, "clinic.example"), offer, &[])
     }
 
-    fn place(&mut self, phone: usize, from: &str, to: Uri, offer: Option<String>) -> CallId {
+    fn place(
+        &mut self,
+        phone: usize,
+        from: &str,
+        to: Uri,
+        offer: Option<String>,
+        more: &[(&str, &str)],
+    ) -> CallId {
         let mut headers = Headers::new();
+        for (name, value) in more {
+            headers.push(*name, *value);
+        }
         headers.push("X-Visit", "42");
         headers.push("X-Secret", "stays with the caller");
         let invite = Invite {

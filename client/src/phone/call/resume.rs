@@ -1,0 +1,135 @@
+//! A call that the relay has lost, because it was started anew.
+//!
+//! It has forgotten all calls, and neither side has done anything to end this one. So each asks the relay for the other,
+//! with a header that says so: nobody is rung, and who asks for somebody that asks for it is connected. Sound and picture
+//! get a new connection; to the page it is the same call, which was reconnecting for a moment.
+
+use clinicall_sip::{
+    Headers, Millis, Time,
+    agent::{self, By},
+};
+
+use super::{
+    super::{Direction, PeerCommand},
+    Call, Desk, Draft, Event, Stage,
+};
+use crate::reason::{Cause, Reason};
+
+/// Says which of the two we were: `caller` or `callee`.
+const HEADER: &str = "X-Clinicall-Resume";
+
+/// As long as a path that is lost is looked for.
+const GIVE_UP: Millis = Millis(40_000);
+
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// What the page hears when the call stays lost.
+    reason: Reason,
+    until: Time,
+}
+
+impl Lost {
+    pub fn until(&self) -> Time {
+        self.until
+    }
+    pub fn into_reason(self) -> Reason {
+        self.reason
+    }
+}
+
+/// How a relay of ours loses a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// It has stopped, and hung up on everybody.
+    Stopped,
+    /// It was started anew, and knows nothing of this call.
+    Forgotten,
+}
+
+fn loss(ending: &agent::Ending) -> Option<Loss> {
+    let status = ending.status.map(|status| status.0);
+    match (ending.by, ending.cause, status) {
+        (By::Remote, agent::Cause::Hangup, Some(503)) => Some(Loss::Stopped),
+        (By::Remote, _, Some(481)) => Some(Loss::Forgotten),
+        _ => None,
+    }
+}
+
+/// The next relay may do what this one did not.
+fn passes(ending: &agent::Ending) -> bool {
+    let status = ending.status.map(|status| status.0);
+    let unheard = matches!(
+        ending.cause,
+        agent::Cause::ConnectionLost | agent::Cause::RequestTimeout
+    );
+    unheard || status == Some(503)
+}
+
+impl Call {
+    /// The dialog is over; the call may not be.
+    pub(super) fn ended(&mut self, desk: &mut Desk<'_>, ending: agent::Ending) {
+        let talking = matches!(self.stage, Stage::Talking { .. });
+        match (loss(&ending), &self.lost) {
+            (Some(loss), _) if talking && self.ours => {
+                self.lost = Some(Lost {
+                    reason: ending.into(),
+                    until: desk.now + GIVE_UP,
+                });
+                self.stage = Stage::Lost;
+                desk.tell(Event::Changed(self.id));
+                if loss == Loss::Forgotten {
+                    self.resume(desk);
+                }
+            }
+            (_, Some(_)) if !talking && passes(&ending) => self.stage = Stage::Lost,
+            (_, Some(lost)) if !talking => {
+                let reason = match ending.cause {
+                    agent::Cause::Unavailable => {
+                        Reason::of(Cause::Sip(agent::Cause::PeerVanished), ending.by)
+                    }
+                    _ => lost.reason.clone(),
+                };
+                self.over(desk, reason);
+            }
+            _ => self.over(desk, ending.into()),
+        }
+    }
+
+    /// Places the call anew, with the devices that it has.
+    pub(super) fn resume(&mut self, desk: &mut Desk<'_>) {
+        let target = match (self.direction, &self.peer.room) {
+            (Direction::Incoming, Some(room)) => ["room:", room].concat(),
+            _ => self.peer.uri.clone(),
+        };
+        let Ok(to) = desk.account.target(&target) else {
+            return self.over(desk, Reason::of(Cause::MediaLost, By::System));
+        };
+        *self = Self {
+            video: self.video,
+            muted: self.muted,
+            wants: self.wants,
+            capture: self.capture,
+            media_told: self.media_told,
+            lost: self.lost.take(),
+            stage: Stage::Preparing {
+                to,
+                draft: Draft::Browser,
+            },
+            ..Self::new(desk, self.id, self.direction, self.peer.clone(), self.ours)
+        };
+        desk.browser(self.id, PeerCommand::Create { bundle: self.ours });
+        self.offer(desk);
+    }
+
+    pub(super) fn resume_header(&self) -> Headers {
+        let mut headers = Headers::new();
+        if self.lost.is_some() {
+            let role = match self.direction {
+                Direction::Outgoing => "caller",
+                Direction::Incoming => "callee",
+            };
+            headers.push(HEADER, role);
+        }
+        headers
+    }
+}

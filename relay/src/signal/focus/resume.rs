@@ -1,0 +1,34 @@
+//! Calls that were there before this process was.
+//!
+//! A relay keeps no call on a disk: when it ends, all of them are gone. The pages notice, by a BYE that says so or
+//! by the 481 that answers the first request of theirs after they are back (RFC 3261 section 12.2.1.2). Then each asks
+//! for the other with an INVITE that says which of the two it was, and nobody is rung: who asks for one that
+//! asks for it is connected, everybody else waits in vain. So it takes the will of both, as it did the first time.
+
+use clinicall_sip::{Request, Time};
+
+/// What the sender of such an INVITE was in the call: `caller` or `callee`.
+pub const HEADER: &str = "X-Clinicall-Resume";
+
+/// Whoever lost a call with the relay of before has come back by then, on a clock that begins with the process. Later,
+/// a call that we do not know is one that has ended.
+pub(super) const IN_TIME: Time = Time(60_000);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Caller,
+    /// Answers, so it is the other who has to be allowed to call.
+    Callee,
+}
+
+impl Role {
+    /// `None`: a call that begins.
+    #[must_use]
+    pub fn of(invite: &Request) -> Option<Self> {
+        let role = invite.headers.get(HEADER)?;
+        Some(match role.eq_ignore_ascii_case("callee") {
+            true => Self::Callee,
+            false => Self::Caller,
+        })
+    }
+}
