@@ -255,7 +255,7 @@ impl Clinic {
     ) -> CallId {
         let mut headers = Headers::new();
         for (name, value) in more {
-            headers.push(*name, *value);
+            headers.push(name, value);
         }
         headers.push("X-Visit", "42");
         headers.push("X-Secret", "stays with the caller");
