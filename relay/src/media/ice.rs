@@ -75,6 +75,8 @@ pub struct Agent {
     previous: Option<Credentials>,
     tuples: Vec<Tuple>,
     selected: Option<Route>,
+    /// The one selected last, even when it is forgotten by now.
+    latest: Option<Route>,
 }
 
 impl Agent {
@@ -88,6 +90,7 @@ impl Agent {
             previous: None,
             tuples: Vec::with_capacity(TUPLES),
             selected: None,
+            latest: None,
         }
     }
 
@@ -146,7 +149,7 @@ impl Agent {
             return Some(refuse(487));
         }
         let response = stun::success(message.transaction, from, &credentials.key);
-        let before = self.route();
+        let before = self.latest;
         let evicted = self.remember(route, now);
         let mut retired = None;
         if message.use_candidate && (is_current || self.selected.is_none()) {
@@ -156,6 +159,7 @@ impl Agent {
             // what was good before a restart may be of a network that the member has left
             if retired.is_some() || !self.is_worse(route, now) {
                 self.selected = Some(route);
+                self.latest = Some(route);
             }
         }
         let moved = retired.is_some() && before.is_some_and(|before| !before.is_near(route));

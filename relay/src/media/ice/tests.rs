@@ -200,6 +200,17 @@ fn whoever_restarts_in_another_network_has_moved_and_is_answered_there() {
     // the browser restarts for want of answers, and is where it was
     let mut agent = restart();
     assert!(!restarted.sent(&mut agent, 2, SECOND).unwrap().moved);
+    // the way there took so long that the old path is forgotten
+    for (route, moved) in [(udp(2), false), (Route::Tcp(4), true)] {
+        let mut agent = restart();
+        agent.expire(60 * SECOND, |_| {});
+        assert_eq!(agent.route(), None);
+        let bytes = restarted.bytes();
+        let message = Message::parse(&bytes).expect("a check");
+        let from = SocketAddr::from(([192, 0, 2, 1], 9));
+        let checked = agent.check(&message, route, from, 60 * SECOND);
+        assert_eq!(checked.unwrap().moved, moved);
+    }
     // the other network lets TCP through alone, and the old path was heard a second ago
     let mut agent = restart();
     let bytes = restarted.bytes();
