@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     browser::{Browser, Kind},
-    clinic::Clinic,
+    clinic::{Clinic, End, Plan},
     story::{Person, Phone, Sort, Story, plan},
 };
 
@@ -37,6 +37,7 @@ pub struct Village {
     near: Vec<(Kind, Browser)>,
     far: Vec<(Kind, Browser)>,
     clinic: Clinic,
+    binary: Option<PathBuf>,
     pub wire: Wire,
     /// Frames a second of Chromium's camera.
     pub fps: u32,
@@ -60,14 +61,12 @@ impl Village {
     /// With this relay, if one is given.
     pub fn open(binary: Option<PathBuf>) -> Result<Self> {
         let wire = Wire::lay(Link::good())?;
-        let mut plan = plan(Sort::Ordinary)?;
-        plan.net = Some(wire.near());
-        plan.address = Some(NEAR);
-        plan.binary = binary;
+        let clinic = Clinic::open(&plan_at(&wire, binary.as_ref())?)?;
         Ok(Self {
             near: Vec::new(),
             far: Vec::new(),
-            clinic: Clinic::open(&plan)?,
+            clinic,
+            binary,
             wire,
             fps: 15,
         })
@@ -106,6 +105,7 @@ impl Village {
             patient.login(options.1)?;
             let visit = Visit {
                 wire: &self.wire,
+                relay: (&self.clinic, self.binary.as_ref()),
                 doctor,
                 patient: Patient {
                     person: patient,
@@ -137,6 +137,7 @@ impl Village {
             let wire = &self.wire;
             tale(&Visit {
                 wire,
+                relay: (&self.clinic, self.binary.as_ref()),
                 doctor,
                 patient: Patient { person, wire },
             })
@@ -168,6 +169,15 @@ impl Village {
     }
 }
 
+/// A clinic at the near end.
+fn plan_at<'a>(wire: &'a Wire, binary: Option<&PathBuf>) -> Result<Plan<'a>> {
+    let mut plan = plan(Sort::Ordinary)?;
+    plan.net = Some(wire.near());
+    plan.address = Some(NEAR);
+    plan.binary = binary.cloned();
+    Ok(plan)
+}
+
 /// Who is at the far end.
 #[derive(Debug)]
 pub struct Patient<'a> {
@@ -193,6 +203,7 @@ impl Deref for Patient<'_> {
 #[derive(Debug)]
 pub struct Visit<'a> {
     pub wire: &'a Wire,
+    relay: (&'a Clinic, Option<&'a PathBuf>),
     pub doctor: Person,
     pub patient: Patient<'a>,
 }
@@ -393,6 +404,12 @@ impl Visit<'_> {
             signalling,
             bytes,
         })
+    }
+
+    /// The relay ends and another is started in its place.
+    pub fn relay_restarts(&self, end: End) -> Result<()> {
+        let (clinic, binary) = self.relay;
+        clinic.restart(&plan_at(self.wire, binary)?, end)
     }
 
     /// Bytes handed to the link both ways in that while: of TCP, and of all.

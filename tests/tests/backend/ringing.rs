@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clinicall_tests::{
     browser::Kind::{Chromium, Firefox},
-    clinic::Clinic,
+    clinic::{Clinic, End, scratch},
     story::{Sort, Story, plan, talk},
 };
 use serde_json::{Value, json};
@@ -91,6 +91,48 @@ fn in_a_room_of_three_a_small_budget_costs_half_the_frames_and_the_others_none()
         std::thread::sleep(Duration::from_secs(5));
         let (share, told) = frames()?;
         ensure!(share >= 90, "{told}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_room_of_three_meets_again_when_the_relay_was_killed() -> Result<()> {
+    let store = scratch("store")?.join("clinicall.db");
+    let mut plan = plan(Sort::Ordinary)?;
+    plan.more = format!("{}[store]\npath = {store:?}\n", with_cometql());
+    let clinic = Clinic::open(&plan)?;
+    Story::tell_in(&clinic, |story| {
+        let (doctor, patient) = story.pair(Chromium, Firefox)?;
+        let interpreter = story.person("interpreter", Chromium)?;
+        let everybody = [&doctor, &patient, &interpreter];
+        for person in everybody {
+            let user = &person.user;
+            let statement = format!(
+                "INSERT INTO conference (name, user_id, caller_id, message, profile) \
+                 VALUES('1', '{user}', '0', \"json\", \"video\");"
+            );
+            mariadb(&clinic, &[], &statement)?;
+            person.until("incoming")?;
+            person.answer()?;
+            person.until("connected")?;
+        }
+        talk(&doctor, &patient)?;
+        clinic.restart(&plan, End::Killed)?;
+        for person in everybody {
+            let code = "while (connections.length < 2 || stage.state() !== 'connected') {
+                    await new Promise((done) => setTimeout(done, 50));
+                }";
+            person.does(code, Value::Null)?;
+        }
+        for person in everybody {
+            person.sees_and_hears()?;
+            ensure!(!person.was_told("hangup")?, "the call is over");
+        }
+        let rang: u32 = patient.asks(
+            "return stage.events.filter(({ what }) => what === 'incoming').length",
+            Value::Null,
+        )?;
+        ensure!(rang == 1, "somebody is rung again");
         Ok(())
     })
 }
