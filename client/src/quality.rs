@@ -604,7 +604,8 @@ fn picture(limits: &Bandwidth) -> Picture {
         return Picture::Paused;
     }
     let (lines, fps) = match (limits.mode, kbps) {
-        (Mode::Talk, ..70) => (144, 15),
+        // what is left of 94 for repairs is still a picture of 240
+        (Mode::Talk, ..60) => (144, 15),
         (Mode::Talk, ..200) => (240, 22),
         (Mode::Talk, ..450) => (360, 25),
         (Mode::Show, ..70) => (0, 2),

@@ -12,7 +12,7 @@ use clinicall_sip::sdp::{Direction, Sdp, Section, edit::bandwidth};
 
 use super::{
     Refusal, Wants,
-    dtls::{Fingerprint, Peer, Side, parse_fingerprint},
+    dtls::{Fingerprint, Link, Peer, Side, parse_fingerprint},
     negotiated::{Negotiated, Track},
 };
 use codecs::Chosen;
@@ -67,8 +67,9 @@ pub struct Settled {
     pub restart: bool,
 }
 
-/// Bit/s of both media together up to which bytes are dearer than cycles.
+/// Bit/s of both media together up to which bytes are dearer than cycles, and up to which half a kilobyte takes long.
 const SLOW: u64 = 160_000;
+const NARROW: u64 = 40_000;
 
 #[derive(Debug)]
 pub struct Describer {
@@ -499,11 +500,11 @@ fn transport(sdp: &Sdp, section: &Section, offered: bool) -> Result<(Peer, Strin
     if fingerprints.is_empty() {
         return Err(refusal("no SHA-256 fingerprint"));
     }
-    let slow = is_slow(sdp);
+    let link = link_of(sdp);
     let side = match (sdp.inherited(section, "setup"), offered) {
         // A browser's ClientHello with its post-quantum share has 1.5 kB and is sent twice, for the engine wants
         // its cookie back; ours has a tenth of that, and browsers ask for no cookie.
-        (Some("actpass"), true) if slow => Side::Client,
+        (Some("actpass"), true) if link != Link::Fast => Side::Client,
         (Some("active"), _) | (Some("actpass"), true) | (None, _) => Side::Server,
         (Some("passive"), _) => Side::Client,
         _ => return Err(refusal("a=setup is neither active nor passive")),
@@ -511,16 +512,20 @@ fn transport(sdp: &Sdp, section: &Section, offered: bool) -> Result<(Peer, Strin
     let peer = Peer {
         side,
         fingerprints,
-        slow,
+        link,
     };
     Ok((peer, ufrag.to_owned()))
 }
 
-/// Whether every section has a limit and together they are those of a slow link.
-fn is_slow(sdp: &Sdp) -> bool {
+/// By the limits of every section; without one on each the link is fast.
+fn link_of(sdp: &Sdp) -> Link {
     let used = || sdp.media.iter().filter(|section| wanted(section));
     let total: Option<u64> = used().map(bandwidth).sum();
-    total.is_some_and(|total| total <= SLOW) && used().next().is_some()
+    match total.filter(|_| used().next().is_some()) {
+        Some(..=NARROW) => Link::Narrow,
+        Some(..=SLOW) => Link::Slow,
+        _ => Link::Fast,
+    }
 }
 
 fn remote_ssrcs(section: &Section) -> Vec<u32> {

@@ -47,15 +47,39 @@ pub struct Identity {
     server_gcm: Arc<HandshakeConfig>,
     server: Arc<HandshakeConfig>,
     client: Arc<HandshakeConfig>,
-    /// For slow links: AES-CM alone, whose tag has 10 bytes where GCM's has 16, and a flight is repeated later.
+    /// For slow links: AES-CM alone, whose tag has 10 bytes where GCM's has 16.
     server_slow: Arc<HandshakeConfig>,
     client_slow: Arc<HandshakeConfig>,
 }
 
-/// RFC 6347 section 4.2.4.1.
-const FLIGHT: Duration = Duration::from_secs(1);
-/// Half a kilobyte to and fro over 16 kbit/s and 600 ms takes longer than the usual second.
-const SLOW_FLIGHT: Duration = Duration::from_millis(1_500);
+/// How fast a member's link is, as its descriptions say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    Fast,
+    /// Bytes are dearer than cycles.
+    Slow,
+    /// And one flight takes a good part of a second.
+    Narrow,
+}
+
+impl Link {
+    /// After so long a flight is sent again that was sent again so often. RFC 9147 section 5.8.2 recommends 400 ms for
+    /// DTLS-SRTP; half a kilobyte to and fro over 16 kbit/s and 600 ms takes longer than a second. Twice as long each time
+    /// (RFC 6347 section 4.2.4.1) but for the first, for one flight in twenty is lost on a village's link and somebody
+    /// waits for a voice, and never longer than three seconds: the engine gives up after seven times.
+    fn patience(self, repeats: u32) -> Duration {
+        let first = Duration::from_millis(match self {
+            Self::Fast => 400,
+            Self::Slow => 700,
+            Self::Narrow => 1_500,
+        });
+        const LONGEST: Duration = Duration::from_secs(3);
+        (first * 2_u32.pow(repeats.saturating_sub(1))).min(LONGEST)
+    }
+}
+
+/// The engine's own timer, which is always as long; ours goes before it.
+const TICK: Duration = Duration::from_millis(100);
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,9 +101,9 @@ impl Identity {
             .first()
             .ok_or("no certificate was made")?;
         let fingerprint = print(&sha256(der));
-        let config = |profiles: &[SrtpProtectionProfile], client, flight| {
+        let config = |profiles: &[SrtpProtectionProfile], client| {
             ConfigBuilder::default()
-                .with_flight_interval(flight)
+                .with_flight_interval(TICK)
                 .with_crypto_provider(provider.clone())
                 .with_certificates(vec![certificate.clone()])
                 // the certificate's kind and no other (webrtc#808)
@@ -102,11 +126,11 @@ impl Identity {
         let cm = SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80;
         Ok(Self {
             fingerprint,
-            server_gcm: config(&[gcm], false, FLIGHT)?,
-            server: config(&[gcm, cm], false, FLIGHT)?,
-            client: config(&[gcm, cm], true, FLIGHT)?,
-            server_slow: config(&[cm], false, SLOW_FLIGHT)?,
-            client_slow: config(&[cm], true, SLOW_FLIGHT)?,
+            server_gcm: config(&[gcm], false)?,
+            server: config(&[gcm, cm], false)?,
+            client: config(&[gcm, cm], true)?,
+            server_slow: config(&[cm], false)?,
+            client_slow: config(&[cm], true)?,
         })
     }
 }
@@ -171,8 +195,7 @@ pub struct Peer {
     pub side: Side,
     /// Any one of them must match.
     pub fingerprints: Vec<Fingerprint>,
-    /// Bytes are dearer than cycles on its link.
-    pub slow: bool,
+    pub link: Link,
 }
 
 #[derive(Debug)]
@@ -203,6 +226,8 @@ pub struct Dtls {
     complete: bool,
     taken: u32,
     answered: Answered,
+    /// How often our last flight was sent again.
+    repeats: u32,
 }
 
 impl std::fmt::Debug for Dtls {
@@ -223,6 +248,7 @@ impl Dtls {
             complete: false,
             taken: 0,
             answered: Answered::default(),
+            repeats: 0,
         }
     }
 
@@ -232,8 +258,9 @@ impl Dtls {
         self.finish()
     }
 
-    fn is_slow(&self) -> bool {
-        self.peer.as_ref().is_some_and(|peer| peer.slow)
+    /// As long as nobody has said otherwise it is fast.
+    fn link(&self) -> Link {
+        self.peer.as_ref().map_or(Link::Fast, |peer| peer.link)
     }
 
     /// There is a path: time for our ClientHello if we are to begin.
@@ -246,10 +273,9 @@ impl Dtls {
             return Step::None;
         }
         self.state = State::Shaking;
-        let config = if self.is_slow() {
-            &self.identity.client_slow
-        } else {
-            &self.identity.client
+        let config = match self.link() {
+            Link::Fast => &self.identity.client,
+            Link::Slow | Link::Narrow => &self.identity.client_slow,
         };
         match self.endpoint.connect(now, PEER, config.clone(), None) {
             Ok(()) => Step::None,
@@ -264,7 +290,7 @@ impl Dtls {
         if !is_records(datagram) {
             return Step::None;
         }
-        let slow = self.is_slow();
+        let slow = self.link() != Link::Fast;
         match &mut self.state {
             State::Over => return Step::None,
             State::Fresh(hello) => {
@@ -304,6 +330,7 @@ impl Dtls {
     }
 
     fn read(&mut self, datagram: &[u8], now: Instant) -> Step {
+        self.repeats = 0;
         match self
             .endpoint
             .read(now, PEER, None, BytesMut::from(datagram))
@@ -375,14 +402,16 @@ impl Dtls {
 
     /// Retransmissions that are due.
     pub fn tick(&mut self, now: Instant) -> Step {
+        // the engine's timer was set when it sent the flight last
+        let passed = self.link().patience(self.repeats).saturating_sub(TICK);
         if self.is_shaking()
-            && self
-                .endpoint
-                .poll_timeout(&PEER)
-                .is_some_and(|due| due <= now)
-            && let Err(error) = self.endpoint.handle_timeout(PEER, now)
+            && let Some(tick) = self.endpoint.poll_timeout(&PEER)
+            && tick + passed <= now
         {
-            return self.over(format!("DTLS: {error}"));
+            self.repeats += 1;
+            if let Err(error) = self.endpoint.handle_timeout(PEER, now) {
+                return self.over(format!("DTLS: {error}"));
+            }
         }
         Step::None
     }

@@ -548,6 +548,17 @@ impl Member {
         (share, shown && silent)
     }
 
+    /// What was lost so far, of 256, of its speech and of its picture, whichever lost more: browsers report about what
+    /// they hear once in five seconds. `None`: too little came to tell.
+    #[must_use]
+    pub fn share_lost(&self) -> Option<u8> {
+        const ENOUGH: u64 = 20;
+        let said = self.lane(Kind::Audio).source.reception.share_lost();
+        let (came, lost) = (self.stats.feedback_came, self.stats.feedback_lost);
+        let shown = (came + lost >= ENOUGH).then(|| (lost * 256 / (came + lost)).min(255) as u8);
+        said.max(shown)
+    }
+
     /// What the member can take of a picture, bit/s at IP level.
     #[must_use]
     pub fn appetite(&self) -> Option<u64> {

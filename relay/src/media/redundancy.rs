@@ -103,11 +103,13 @@ fn frame(budget: u64) -> u64 {
 }
 
 /// What `distance` more of each packet leave of a budget. How long packets are depends on it, and it on how long
-/// packets are: the shortest that are no longer than thought, for headers are not sent twice.
+/// packets are: the shortest that are no longer than thought, for headers are not sent twice. In whole kbit/s, as the
+/// speaker is told: half a one less, and its packets may be longer than thought and have no room for another.
 fn share(budget: u64, distance: u64) -> u64 {
     let left = |frame: u64| {
         let headers = (BLOCK * distance + LAST) * 8 * 1_000 / frame;
-        (budget + distance * around(frame)).saturating_sub(headers) / (distance + 1)
+        let left = (budget + distance * around(frame)).saturating_sub(headers) / (distance + 1);
+        left / 1_000 * 1_000
     };
     let mut frames = [20, 40, 60].into_iter().map(|frame| (frame, left(frame)));
     let fits = frames.find(|(longest, share)| frame(*share) <= *longest);
@@ -204,7 +206,7 @@ mod tests {
             loss: 51,
             ..Redundancy::default()
         };
-        assert_eq!(lossy.share(22_000), Some(12_766));
+        assert_eq!(lossy.share(22_000), Some(12_000));
         assert_eq!(lossy.share(13_000), None);
         let less = Redundancy {
             distance: 1,
@@ -212,7 +214,7 @@ mod tests {
             ..Redundancy::default()
         };
         assert_eq!(less.share(17_000), None, "more bits beat fewer twice");
-        assert_eq!(less.share(24_000), Some(15_533));
+        assert_eq!(less.share(24_000), Some(13_000));
         assert_eq!(Redundancy::default().share(64_000), None);
     }
 }

@@ -556,8 +556,7 @@ impl Room {
             }
             self.members[at].pace(now);
             self.tell_carried(now, at);
-            let own = &self.members[at].lane(Kind::Audio).source;
-            if let Some(lost) = own.reception.share_lost() {
+            if let Some(lost) = self.members[at].share_lost() {
                 self.carry_along(now, at, |redundancy| redundancy.guess(now, lost));
             }
         }

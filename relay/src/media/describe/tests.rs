@@ -82,16 +82,18 @@ fn refused(offer: &str) -> String {
 fn on_a_slow_link_the_relay_begins_for_its_hello_is_short() {
     let speech = AUDIO.replace("a=mid:0", "b=AS:15\r\na=mid:0");
     let (settled, answer) = answered(&offer(&[&speech, FIREFOX_VIDEO]), &mut None);
-    assert!(settled.peer.slow);
+    assert_eq!(settled.peer.link, Link::Slow);
     assert_eq!(settled.peer.side, Side::Client);
     assert!(answer.to_string().contains("a=setup:active"));
+    let (settled, _) = answered(&offer(&[&speech]), &mut None);
+    assert_eq!(settled.peer.link, Link::Narrow);
     // a limit on one of two is none, and enough for a film is not slow
     let fast = AUDIO.replace("a=mid:0", "b=AS:64\r\na=mid:0");
     for parts in [[AUDIO, FIREFOX_VIDEO], [&fast, FIREFOX_VIDEO]] {
         let (settled, _) = answered(&offer(&parts), &mut None);
         assert_eq!(
-            (settled.peer.slow, settled.peer.side),
-            (false, Side::Server)
+            (settled.peer.link, settled.peer.side),
+            (Link::Fast, Side::Server)
         );
     }
 }

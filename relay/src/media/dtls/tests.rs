@@ -3,12 +3,16 @@ use super::*;
 /// A client of ours and a server of ours on a link that loses the datagrams with these numbers.
 /// Milliseconds until both have keys.
 fn handshake(lost: &dyn Fn(usize) -> bool) -> Result<u64, String> {
+    handshake_on(Link::Narrow, lost)
+}
+
+fn handshake_on(link: Link, lost: &dyn Fn(usize) -> bool) -> Result<u64, String> {
     let identity = Arc::new(Identity::generate().unwrap());
     let fingerprint = parse_fingerprint(&identity.fingerprint).unwrap();
     let peer = |side| Peer {
         side,
         fingerprints: vec![fingerprint],
-        slow: true,
+        link,
     };
     let mut ends = [Side::Client, Side::Server]
         .map(|side| (Dtls::new(identity.clone(), Some(peer(side))), false));
@@ -78,5 +82,24 @@ fn a_village_link_that_loses_every_fifth_packet_is_good_enough() {
         });
         let took = handshake(&|_| lost.borrow_mut()());
         assert!(took.is_ok(), "seed {seed}: {took:?}");
+    }
+}
+
+#[test]
+fn on_a_good_link_a_lost_datagram_costs_less_than_half_a_second() {
+    for first in 1..12 {
+        let took = handshake_on(Link::Fast, &|number| number == first);
+        let late = took.as_ref().is_ok_and(|took| *took <= CLEAN + 400);
+        assert!(late, "datagram {first} was lost: {took:?}");
+    }
+}
+
+#[test]
+fn six_datagrams_lost_one_after_the_other_are_survived() {
+    for link in [Link::Fast, Link::Slow, Link::Narrow] {
+        for first in [1, 3, 5] {
+            let took = handshake_on(link, &|number| (first..first + 6).contains(&number));
+            assert!(took.is_ok(), "{link:?}, from {first} on: {took:?}");
+        }
     }
 }
