@@ -131,7 +131,7 @@ impl Bandwidth {
             "16k" => (AUDIO_LEAST, 0),
             "32k" => (28, 0),
             // what 5 % of loss takes to repair has to fit as well
-            "64k" => (17, 37),
+            "64k" => (17, 36),
             // what is lost is to be said twice in packets that are not long; and its encoders go above what they are told
             // for a second
             "150k" => (38, 94),

@@ -3,6 +3,7 @@
 use super::{
     MemberId,
     member::{Kind, Member},
+    nack,
     redundancy::room,
     room::Sink,
     serve::SOON,
@@ -297,11 +298,12 @@ pub fn resend(
     {
         return None;
     }
+    let answer = distance + receiver.pacer.rate().map_or(0, nack::wait);
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
     let picture = vp8::Descriptor::of(&track.codec, parcel.payload);
     let place = slot.went(&origin, &parcel, picture.as_ref())?;
-    if !slot.answered.may(place.number, now, distance) {
+    if !slot.answered.may(place.number, now, answer) {
         return None;
     }
     copy.clear();

@@ -2,6 +2,7 @@
 
 use super::{
     member::{Kind, Member},
+    nack,
     negotiated::Track,
     room::Sink,
     rtcp::{Block, Writer},
@@ -221,7 +222,8 @@ fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
             continue;
         };
         desk.ask.clear();
-        if !lane.source.missed.due(now, distance, &mut desk.ask) {
+        let wait = nack::wait(lane.source.flow(now));
+        if !lane.source.missed.due(now, distance, wait, &mut desk.ask) {
             lane.source.wish.want();
         }
         if !desk.ask.is_empty() {
