@@ -176,7 +176,8 @@ export interface Phone {
    * and how long it is good counts from then on, for calls and for messages. Rejects when the server
    * does not take it (`AuthenticationFailed`, or `Rejected` for another user's); the one before stays.
    *
-   * Without a newer one the connection ends when the token does, after a call that goes on then, and
+   * Without a newer one the connection ends when the token does, after a call that goes on then (a relay that is started
+   * anew meanwhile does not let it in again), and
    * the state is `"failed"` with the relay's words in the reason.
    *
    * @throws {ClinicallError} `BadOption` when the phone came in with a password.
@@ -255,11 +256,15 @@ export interface Call {
   /** Whether pictures are part of the call. */
   readonly video: boolean;
   readonly muted: Required<Muted>;
-  /** What the other side sends; one stream from the beginning of the call to its end. */
+  /**
+   * What the other side sends; one stream from the beginning of the call to its end. After a restart of the relay there are
+   * other tracks in it: a video element goes on by itself, a `MediaRecorder` or an audio graph has to be made anew, at
+   * the `onChanged` that says `connected` again.
+   */
   readonly remote: MediaStream;
   /** What you send, once the devices are open. */
   readonly local: MediaStream | undefined;
-  /** The browser's connection, for `getStats()`. Change nothing in it. */
+  /** The browser's connection, for `getStats()`; another one after a restart of the relay. Change nothing in it. */
   readonly connection: RTCPeerConnection | undefined;
 }
 

@@ -270,7 +270,8 @@ impl Call {
         self.shell.ask(|phone| phone.has_video(self.parts.id))
     }
 
-    /// What the other side sends; one and the same stream from the beginning of the call.
+    /// What the other side sends; one and the same stream from the beginning of the call, with other tracks in it after
+    /// a restart of the relay.
     #[must_use]
     pub fn remote(&self) -> MediaStream {
         Clone::clone(&self.parts.remote)
@@ -282,7 +283,7 @@ impl Call {
         self.parts.local.borrow().clone()
     }
 
-    /// The browser's peer connection, for statistics. Change nothing in it.
+    /// The browser's peer connection, for statistics; another one after a restart of the relay. Change nothing in it.
     #[must_use]
     pub fn connection(&self) -> Option<RtcPeerConnection> {
         self.parts.connection()

@@ -116,6 +116,8 @@ const AROUND_FRAMES: u32 = 15 * AROUND_SPEECH * 8;
 
 /// Speech without a limit, headers and all, in kbit/s.
 const FREE_SPEECH: u32 = 64;
+/// Kbit/s of a link on which padding is felt.
+const NARROW: u32 = 100;
 /// What a picture costs at least: libwebrtc's encoder never sends less than 30, and packets want their headers.
 pub(crate) const PICTURE_LEAST: u32 = 33;
 /// Where libwebrtc's estimate of a link begins by itself, in kbit/s (api/transport/bitrate_settings.h).
@@ -274,10 +276,17 @@ impl Bandwidth {
     /// alone. That is the senders' own affair (`setParameters`). With the picture's limit there Chromium's
     /// congestion window is so small that each packet of it waits a second to be sent, and its receiver delays the
     /// sound to match: at 64 kbit/s without any loss words were stretched until a tenth of them was lost.
+    ///
+    /// Where there is little of it, a sixth more than the picture is enough for that: up to this limit a Chromium that
+    /// loses packets fills the link with old ones to find out what it carries, and that is on top of speech.
     pub(crate) fn ceiling(self) -> Option<u32> {
         // page's numbers: nonsense must not overflow
         let video = self.video?.max(PICTURE_LEAST);
-        Some(video.saturating_add(self.audio.unwrap_or(FREE_SPEECH)))
+        let all = video.saturating_add(self.audio.unwrap_or(FREE_SPEECH));
+        Some(match all {
+            ..=NARROW => all.min(video + video / 6),
+            _ => all,
+        })
     }
 
     /// Writes into the peer's description, as our browser gets it, what the browser may send.

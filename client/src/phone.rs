@@ -586,6 +586,7 @@ impl Phone {
             out: &mut self.out,
             account: &self.account,
             flow: self.link.flow(),
+            registered: self.state == State::Registered,
         };
         (&mut self.calls, desk)
     }

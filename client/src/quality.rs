@@ -45,6 +45,8 @@ const UNEASY: u8 = 15;
 
 /// Samples that agree before we go down; one more keeps a burst from deciding.
 const STRAINED: u8 = 2;
+/// Samples of less loss before less is left to repairs.
+const LASTING: u8 = 12;
 /// Samples of ease before we go up, at first and at most.
 const EASY: u8 = 4;
 const PATIENT: u8 = 48;
@@ -328,9 +330,11 @@ impl Quality {
         self.since_up = self.since_up.saturating_add(1);
         self.heard.measured(&self.sample, &sample);
         self.sample = sample;
+        self.twice.measured(sample.lost);
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
-        let wanted = u32::from(sample.lost).div_ceil(5).min(MOST_REPAIRS);
-        // up at once, down by one and slowly: loss comes in waves
+        let wanted = u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS);
+        // up at once, down by one and slowly: loss comes in waves, and a Chromium that may send more asks the link for it
+        // with half a dozen old packets
         self.cleaner = if wanted < self.repairs {
             self.cleaner + 1
         } else {
@@ -338,10 +342,9 @@ impl Quality {
         };
         if wanted > self.repairs {
             self.repairs = wanted;
-        } else if self.cleaner == EASY {
+        } else if self.cleaner == LASTING {
             (self.repairs, self.cleaner) = (self.repairs - 1, 0);
         }
-        self.twice.measured(sample.lost);
         if sample.rtt > 0 && (self.shortest == 0 || sample.rtt < self.shortest) {
             self.shortest = sample.rtt;
         }

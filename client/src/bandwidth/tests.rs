@@ -132,7 +132,7 @@ fn what_freeswitch_asks_for_gives_way_to_the_link() {
     );
     assert_eq!(
         video.lines()[1..3],
-        ["b=AS:37".to_owned(), format!("b=TIAS:{picture}")]
+        ["b=AS:36".to_owned(), format!("b=TIAS:{picture}")]
     );
     assert_eq!(video.attributes("rtcp-fb").count(), 4);
     assert!(!sdp.to_string().contains("b=AS:1024"));
@@ -191,7 +191,7 @@ fn no_second_of_speech_takes_more_than_16_kbit() {
 #[test]
 fn limits_are_told_in_a_line() {
     for (limits, line) in [
-        (Bandwidth::profile("64k").unwrap(), "audio=17;video=37"),
+        (Bandwidth::profile("64k").unwrap(), "audio=17;video=36"),
         (Bandwidth::default(), ""),
     ] {
         assert_eq!(limits.written(), line);
@@ -207,7 +207,7 @@ fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
     for (name, start) in [
         ("16k", Some("30")),
         ("32k", Some("30")),
-        ("64k", Some("54")),
+        ("64k", Some("53")),
         ("150k", Some("132")),
         ("256k", Some("228")),
         ("hd", None),

@@ -49,6 +49,8 @@ pub(crate) struct Desk<'a> {
     pub out: &'a mut VecDeque<Output>,
     pub account: &'a Account,
     pub flow: Option<Flow>,
+    /// The server knows us over this socket.
+    pub registered: bool,
 }
 
 impl Desk<'_> {
@@ -374,7 +376,10 @@ impl Call {
 
     /// A call of ours that nobody has answered yet.
     pub fn is_calling(&self) -> bool {
-        matches!(self.stage, Stage::Preparing { .. } | Stage::Calling { .. })
+        matches!(
+            self.stage,
+            Stage::Preparing { .. } | Stage::Calling { .. } | Stage::Lost
+        )
     }
 
     /// ... to this user.

@@ -141,7 +141,7 @@ fn loss_without_a_queue_takes_nothing_away_but_is_told() {
     assert_eq!(told, ["18 % of what is coming here is lost"]);
     assert_eq!(quality.plan().speech, plan.speech);
     assert_ne!(quality.plan().picture, Picture::Paused);
-    assert_eq!(live(&mut quality, GOOD, 20), ["the link is good again"]);
+    assert_eq!(live(&mut quality, GOOD, 60), ["the link is good again"]);
     assert_eq!(quality.plan(), plan);
 }
 
@@ -166,9 +166,12 @@ fn what_is_lost_is_sent_again_within_the_budget() {
     let lossy = Sample { lost: 5, ..GOOD };
     assert_eq!(quality.measured(lossy), None);
     assert_eq!(bitrate(&quality), whole * 9 / 10);
-    live(&mut quality, Sample { lost: 30, ..GOOD }, 1);
+    live(&mut quality, Sample { lost: 30, ..GOOD }, 2);
     assert_eq!(bitrate(&quality), whole * 7 / 10);
-    live(&mut quality, GOOD, 30);
+    // loss comes in waves
+    live(&mut quality, GOOD, 10);
+    assert_eq!(bitrate(&quality), whole * 7 / 10);
+    live(&mut quality, GOOD, 50);
     assert_eq!(bitrate(&quality), whole);
     // what no picture can be made of is not asked for
     let mut quality = Quality::new(limits(17, 34));

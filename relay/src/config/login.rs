@@ -26,7 +26,8 @@ section! {
         pub webhook_deadline_ms: u64 = 3_000,
         /// How long an answer is remembered.
         pub webhook_cache_seconds: u64 = 30,
-        /// Where the clinic's web server is asked, before each call, whether this user may make it.
+        /// Where the clinic's web server is asked, before each call, whether this user may make it. (Before a call that goes
+        /// on after a restart of the relay, as well: about the one who had called.)
         pub call_webhook: Option<String> = None => r#""https://clinic.example/clinicall/call""#,
         /// PEM file with certificates to believe beside those of the system, for a web server
         /// within the house.

@@ -516,9 +516,10 @@ impl Member {
             slot.thinned = thinned;
         }
         let limits = self.downlink.limits();
-        let promised = limits
-            .video
-            .map(|video| video + limits.audio.unwrap_or(SPEECH));
+        let promised = limits.video.map(|video| {
+            let all = video + limits.audio.unwrap_or(SPEECH);
+            all + all / 20
+        });
         let carried = self.estimator.estimate().map(|estimate| {
             if self.estimator.queues() {
                 estimate * 4 / 5

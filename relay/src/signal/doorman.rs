@@ -149,17 +149,23 @@ impl Exchange {
     }
 
     pub(super) fn incoming(&mut self, now: Time, call: CallId, flow: Flow, invite: &Request) {
-        let in_room = room_of(&self.settings, &invite.uri).is_some();
-        // who was called in a call of before the start rings nobody, and it is the other who calls
-        let answers = !in_room && Role::of(invite) == Some(Role::Callee);
+        let room = room_of(&self.settings, &invite.uri);
         let admitted = self.registrar.admit(now, flow, invite).and_then(|user| {
+            // who was called in a call of before the start rings nobody: it was the other who called, or the clinic
+            let called = Role::in_time(now, invite)? == Some(Role::Callee);
+            let answers = match &room {
+                Some(room) => called && self.focus.is_invited(room, &user),
+                None => called,
+            };
             if !answers {
                 self.registrar.may_call(flow, &invite.uri)?;
             }
-            Ok(user)
+            Ok((user, answers))
         });
         match admitted {
-            Ok(user) if self.doorman.asks_about_calls => {
+            Ok((user, answers))
+                if self.doorman.asks_about_calls && !(answers && room.is_some()) =>
+            {
                 let Uri {
                     user: other, host, ..
                 } = &invite.uri;
@@ -175,7 +181,7 @@ impl Exchange {
                 let invite = invite.clone();
                 self.ask(now, flow, What::Permit { call, user, invite }, question);
             }
-            Ok(user) => self.place(now, call, flow, user, invite),
+            Ok((user, _)) => self.place(now, call, flow, user, invite),
             Err(Hold::Ask(question)) => {
                 let invite = invite.clone();
                 self.ask(now, flow, What::Call { call, invite }, question);

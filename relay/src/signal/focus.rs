@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use call::Incoming;
 use clinicall_sip::{
-    Agent, Status, Time,
+    Agent, Time,
     agent::{CallId, Event, Flow},
 };
 use guests::Guests;
@@ -30,7 +30,7 @@ pub use resume::Role;
 use room::{Key, Kind, Room};
 pub use room::{MemberView, Mute};
 
-use super::{Answer, CallView, MediaPlane, News, Settings, copies::Copies, registrar::Registrar};
+use super::{CallView, MediaPlane, News, Settings, copies::Copies, registrar::Registrar};
 use crate::{media, metrics::Metrics};
 
 /// What the focus works with while it handles one input.
@@ -65,9 +65,7 @@ impl Focus {
     /// An INVITE by a user who is who it says.
     pub fn incoming(&mut self, desk: &mut Desk<'_>, incoming: Incoming<'_>) {
         let call = incoming.call;
-        let late = Role::of(incoming.invite).is_some() && desk.now > resume::IN_TIME;
         let done = match room_of(desk.settings, &incoming.invite.uri) {
-            _ if late => Err(Answer::new(Status(481))),
             Some(name) => self.enter(desk, incoming, &name),
             None => self.place(desk, incoming),
         };
@@ -165,6 +163,9 @@ impl Focus {
                 answered,
             };
             if let Kind::Call(call) = &room.kind {
+                if call.is_missed() {
+                    continue;
+                }
                 calls.push(view(key.0, &call.from, &call.to, call.answered.is_some()));
                 continue;
             }
@@ -189,7 +190,8 @@ impl Focus {
     /// Users that are rung.
     #[must_use]
     pub fn ringing(&self) -> usize {
-        self.rooms.values().map(|room| room.rings.len()).sum()
+        let rings = self.rooms.values().flat_map(|room| &room.rings);
+        rings.filter(|ring| !ring.forks.is_empty()).count()
     }
 
     /// Rooms with somebody in them.

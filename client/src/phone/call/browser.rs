@@ -164,11 +164,13 @@ impl Call {
         };
         let placed = desk
             .flow
+            // not ahead of the login on a new socket
+            .filter(|_| self.lost.is_none() || desk.registered)
             .map(|flow| desk.agent.invite(desk.now, flow, invite))
             .and_then(Result::ok);
         match placed {
             Some(leg) => self.stage = Stage::Calling { leg, rung: false },
-            None if self.lost.is_some() => self.stage = Stage::Lost,
+            None if self.lost.is_some() => self.waits(desk),
             None => {
                 let cause = Cause::Sip(agent::Cause::ConnectionLost);
                 self.over(desk, Reason::of(cause, By::System));

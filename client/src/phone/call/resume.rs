@@ -20,20 +20,24 @@ const HEADER: &str = "X-Clinicall-Resume";
 
 /// As long as a path that is lost is looked for.
 const GIVE_UP: Millis = Millis(40_000);
+/// A relay that has no time for us may have some later; one that stops closes the socket at once.
+const AGAIN: Millis = Millis(2_000);
 
 #[derive(Debug)]
 pub(super) struct Lost {
     /// What the page hears when the call stays lost.
     reason: Reason,
     until: Time,
+    /// When to ask again over the same socket.
+    again: Time,
 }
 
 impl Lost {
-    pub fn until(&self) -> Time {
-        self.until
-    }
-    pub fn into_reason(self) -> Reason {
-        self.reason
+    pub fn wake(&self, waits: bool) -> Time {
+        match waits {
+            true => self.again.min(self.until),
+            false => self.until,
+        }
     }
 }
 
@@ -50,12 +54,12 @@ fn loss(ending: &agent::Ending) -> Option<Loss> {
     let status = ending.status.map(|status| status.0);
     match (ending.by, ending.cause, status) {
         (By::Remote, agent::Cause::Hangup, Some(503)) => Some(Loss::Stopped),
-        (By::Remote, _, Some(481)) => Some(Loss::Forgotten),
+        (By::Remote, agent::Cause::DialogError, Some(481)) => Some(Loss::Forgotten),
         _ => None,
     }
 }
 
-/// The next relay may do what this one did not.
+/// What the relay cannot do now it may do in a moment, and so may the next one.
 fn passes(ending: &agent::Ending) -> bool {
     let status = ending.status.map(|status| status.0);
     let unheard = matches!(
@@ -74,6 +78,7 @@ impl Call {
                 self.lost = Some(Lost {
                     reason: ending.into(),
                     until: desk.now + GIVE_UP,
+                    again: desk.now + AGAIN,
                 });
                 self.stage = Stage::Lost;
                 desk.tell(Event::Changed(self.id));
@@ -81,7 +86,7 @@ impl Call {
                     self.resume(desk);
                 }
             }
-            (_, Some(_)) if !talking && passes(&ending) => self.stage = Stage::Lost,
+            (_, Some(_)) if !talking && passes(&ending) => self.waits(desk),
             (_, Some(lost)) if !talking => {
                 let reason = match ending.cause {
                     agent::Cause::Unavailable => {
@@ -92,6 +97,31 @@ impl Call {
                 self.over(desk, reason);
             }
             _ => self.over(desk, ending.into()),
+        }
+    }
+
+    /// Until the phone is logged in anew, or for a moment.
+    pub(super) fn waits(&mut self, desk: &Desk<'_>) {
+        self.stage = Stage::Lost;
+        if let Some(lost) = &mut self.lost {
+            lost.again = desk.now + AGAIN;
+        }
+    }
+
+    /// Time passes while the call is lost.
+    pub(super) fn tick_lost(&mut self, desk: &mut Desk<'_>) {
+        if let Some(lost) = self.lost.take_if(|lost| desk.now >= lost.until) {
+            return self.end(desk, lost.reason);
+        }
+        let due = self
+            .lost
+            .as_ref()
+            .is_some_and(|lost| desk.now >= lost.again);
+        if due && matches!(self.stage, Stage::Lost) {
+            match desk.registered {
+                true => self.resume(desk),
+                false => self.waits(desk),
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use clinicall_sip::{
 use super::{
     super::{PeerCommand, link::Hint},
     Call, Desk, Draft, Event, Exchange, Reply, Stage,
-    resume::Lost,
 };
 use crate::reason::{Cause, Reason};
 
@@ -199,7 +198,8 @@ impl Call {
             _ => None,
         };
         let held = self.held.until();
-        let lost = self.lost.as_ref().map(Lost::until);
+        let waits = matches!(self.stage, Stage::Lost);
+        let lost = self.lost.as_ref().map(|lost| lost.wake(waits));
         draft.into_iter().chain(path).chain(held).chain(lost).min()
     }
 
@@ -211,8 +211,9 @@ impl Call {
         {
             self.drafted(desk, gather.into_local());
         }
-        if let Some(lost) = self.lost.take_if(|lost| now >= lost.until()) {
-            return self.end(desk, lost.into_reason());
+        self.tick_lost(desk);
+        if self.is_over() {
+            return;
         }
         let candidates = self.held.due(now, self.path.is_up());
         if !candidates.is_empty() {

@@ -175,3 +175,58 @@ fn a_call_that_ended_while_the_page_was_away_is_over() {
     let told = "Hangup DialogError by Remote 481";
     assert!(clinic.heard(told), "{}", clinic.ladder());
 }
+
+/// How often the page asked for the other.
+fn asked(clinic: &Clinic) -> usize {
+    let asks = |text: &&String| text.contains("X-Clinicall-Resume");
+    clinic.sent.iter().filter(asks).count()
+}
+
+#[test]
+fn a_relay_that_is_busy_with_everybody_is_asked_again() {
+    let (mut clinic, call) = talking();
+    clinic.restarts();
+    clinic.run_for(Millis(1_000));
+    for times in 1..4 {
+        assert_eq!(asked(&clinic), times, "{}", clinic.ladder());
+        let leg = clinic.arrived();
+        clinic.relay(|server, now| {
+            server
+                .reject(now, leg, Status(503), Headers::new())
+                .unwrap()
+        });
+        clinic.run_for(Millis(2_100));
+    }
+    comes_back(&mut clinic, call);
+}
+
+#[test]
+fn the_other_calls_by_hand_while_the_page_waits() {
+    let (mut clinic, call) = talking();
+    clinic.restarts();
+    clinic.run_for(Millis(1_000));
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .reject(now, leg, Status(503), Headers::new())
+            .unwrap()
+    });
+    clinic.run_for(Millis(100));
+    clinic.ring("3", "", Some(OFFER));
+    clinic.run_for(Millis(500));
+    // a relay of ours takes the ring back when our own INVITE answers it
+    assert!(!clinic.heard("486"), "busy\n{}", clinic.ladder());
+    clinic.run_for(Millis(2_000));
+    assert_eq!(asked(&clinic), 2);
+    comes_back(&mut clinic, call);
+}
+
+#[test]
+fn words_that_are_not_the_relays_own_end_a_call_as_any_others_do() {
+    let (mut clinic, call) = talking();
+    let leg = clinic.ring_leg();
+    let words = "SIP ;cause=481 ;text=\"a peer may write what it likes\"".to_owned();
+    clinic.relay(|server, now| server.hangup(now, leg, Some(words)).unwrap());
+    clinic.run_for(Millis(100));
+    assert_eq!(clinic.phone.call_state(call), CallState::Ended);
+}

@@ -17,9 +17,10 @@ use super::{
     resume::Role,
     ring::Caller,
     room::{Call, Key, Kind, Ring, Room},
-    words::warning,
+    words::{Why, warning},
 };
 use crate::{
+    config::is_user_id,
     media::{MemberId, RoomId, Wants},
     signal::{Answer, copies::picked, registrar::Binding},
 };
@@ -47,21 +48,30 @@ impl Focus {
         incoming: Incoming<'_>,
     ) -> Result<(), Answer> {
         let refuse = |status| Answer::new(Status(status));
-        if self.is_full(desk) {
-            return Err(refuse(503).with("Retry-After", "5"));
+        let later = || refuse(503).with("Retry-After", "5");
+        if self.draining {
+            return Err(later());
         }
         let Incoming {
             call, flow, invite, ..
         } = incoming;
-        let callee = callee(desk, &invite.uri)?;
-        let offer = offer(desk, invite)?;
         let resumed = Role::of(invite);
+        let callee = callee(desk, &invite.uri, resumed)?;
+        let offer = offer(desk, invite)?;
+        let device = desk.registrar.instance(flow);
+        if resumed.is_some() {
+            self.ask_anew(desk, &incoming.user, device.as_deref(), &callee);
+        }
         if let (Some(key), Some(_)) = (self.crossed(&incoming, &callee, resumed), &offer) {
             return self.meet(desk, key, incoming, offer.as_ref());
         }
         let user = incoming.user;
-        if self.calls_of(&user) >= desk.settings.calls_per_user {
-            return Err(refuse(503).with("Retry-After", "5"));
+        let calls = match resumed {
+            Some(Role::Callee) => self.asks_of(&user),
+            _ => self.calls_of(&user),
+        };
+        if self.is_full(desk) || calls >= desk.settings.calls_per_user {
+            return Err(later());
         }
         let bindings = match resumed {
             Some(_) => Vec::new(),
@@ -95,9 +105,10 @@ impl Focus {
             ?resumed,
             "placed"
         );
-        desk.metrics.calls_total.add(1);
+        if resumed.is_none() {
+            desk.metrics.calls_total.add(1);
+        }
 
-        let device = desk.registrar.instance(flow);
         let leg = Leg::new(
             key,
             user.clone(),
@@ -160,6 +171,34 @@ impl Focus {
         of.iter().filter(call).count()
     }
 
+    /// For how many others of before the start a user waits.
+    fn asks_of(&self, user: &str) -> usize {
+        let asks = |room: &&Room| match &room.kind {
+            Kind::Call(call) if call.is_missed() => self
+                .legs
+                .get(call.caller)
+                .is_some_and(|leg| leg.user == user),
+            _ => false,
+        };
+        self.rooms.values().filter(asks).count()
+    }
+
+    /// A device asks again, over another connection: what it asked before is of no use any more.
+    fn ask_anew(&mut self, desk: &mut Desk<'_>, user: &str, device: Option<&str>, other: &str) {
+        let old = self.rooms.iter().find_map(|(key, room)| {
+            let Kind::Call(call) = &room.kind else {
+                return None;
+            };
+            let asked = call.is_missed() && room.rings.iter().any(|ring| ring.user == other);
+            let leg = self.legs.get(call.caller).filter(|_| asked)?;
+            let same = leg.user == user && device.is_some() && leg.instance.as_deref() == device;
+            same.then_some((*key, call.caller))
+        });
+        if let Some((key, leg)) = old {
+            self.end_call(desk, key, &Why::ConnectionLost, Some(leg));
+        }
+    }
+
     /// Two people ring each other in the same moment: neither would answer, each being busy with
     /// ringing. The call that rings the one who calls now, on behalf of `callee`, from another
     /// connection.
@@ -170,13 +209,18 @@ impl Focus {
             let Kind::Call(call) = &room.kind else {
                 return false;
             };
-            let (Some(caller), [ring]) = (self.legs.get(call.caller), &*room.rings) else {
+            // first what tells most of all rooms apart
+            let [ring] = &*room.rings else {
                 return false;
             };
-            call.answered.is_none()
-                && ring.user == incoming.user
-                && caller.user == callee
-                // nobody has been asked whether one of the two may call
+            if call.answered.is_some() || ring.user != incoming.user {
+                return false;
+            }
+            let Some(caller) = self.legs.get(call.caller) else {
+                return false;
+            };
+            caller.user == callee
+                // of neither was it looked at whether it may call
                 && (call.resumed, resumed) != (ANSWERS, ANSWERS)
                 && caller.flow != incoming.flow
                 // a GRUU asks for one device only (RFC 5627 section 5.1)
@@ -195,9 +239,9 @@ impl Focus {
         offer: Option<&Sdp>,
     ) -> Result<(), Answer> {
         let call = incoming.call;
-        let came = self.come_in(desk, key, incoming, offer, Headers::new())?;
-        let ring = self.rooms.get_mut(&key).and_then(|room| room.rings.pop());
-        if let (true, Some(ring)) = (came, ring) {
+        if self.come_in(desk, key, incoming, offer, Headers::new())?
+            && let Some(ring) = self.rooms.get_mut(&key).and_then(|room| room.rings.pop())
+        {
             self.won(desk, key, ring, call);
         }
         Ok(())
@@ -238,11 +282,13 @@ const BOTH: Wants = Wants {
     video: true,
 };
 
-/// Whom the Request-URI names.
-fn callee(desk: &Desk<'_>, uri: &Uri) -> Result<String, Answer> {
+/// Whom the Request-URI names. The other side of a call of before the start may not be back yet, and without an account
+/// nobody is known who is not there.
+fn callee(desk: &Desk<'_>, uri: &Uri, resumed: Option<Role>) -> Result<String, Answer> {
     let ours = matches!(uri.scheme.as_str(), "sip" | "sips") && desk.settings.serves(&uri.host);
     match desk.registrar.user(&uri.user) {
         Some(user) if ours => Ok(user.id),
+        None if ours && resumed.is_some() && is_user_id(&uri.user) => Ok(uri.user.clone()),
         _ => Err(Answer::new(Status(404))),
     }
 }

@@ -80,16 +80,18 @@ impl Focus {
         };
         desk.media.close_room(media);
         let cause = why.label();
-        desk.metrics.ended(cause);
         tracing::info!(call = key.0, cause, "ended");
-        desk.news.push_back(News::Ended {
-            call: key.0,
-            room: None,
-            from: call.from,
-            to: call.to,
-            cause,
-            talked: call.answered.map(|since| (desk.now - since).0),
-        });
+        if !call.is_missed() {
+            desk.metrics.ended(cause);
+            desk.news.push_back(News::Ended {
+                call: key.0,
+                room: None,
+                from: call.from,
+                to: call.to,
+                cause,
+                talked: call.answered.map(|since| (desk.now - since).0),
+            });
+        }
         let rung = rings.into_iter().flat_map(|ring| ring.forks);
         let seats = seats.iter().map(|seat| seat.leg);
         let mut legs: Vec<CallId> = rung.chain([call.caller]).chain(seats).collect();

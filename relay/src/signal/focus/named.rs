@@ -9,6 +9,7 @@ use clinicall_sip::{Headers, Status, Uri};
 use super::{
     Desk, Focus,
     call::{Incoming, offer},
+    resume::Role,
     ring::Caller,
     room::{Key, Kind, MemberView, Mute, Named, Ring, Room, Seat},
     words::Why,
@@ -129,6 +130,12 @@ impl Focus {
         let offer = offer(desk, incoming.invite)?;
         let (call, user) = (incoming.call, incoming.user.clone());
         let (key, _) = self.open(desk, name);
+        if Role::of(incoming.invite).is_some()
+            && let Some(Kind::Named(named)) = self.rooms.get_mut(&key).map(|room| &mut room.kind)
+        {
+            // there were others, and who is alone now does not wait for them for ever
+            named.company = true;
+        }
         let mut headers = Headers::new();
         headers.push("X-Clinicall-Room", name);
         let came = self.come_in(desk, key, incoming, offer.as_ref(), headers);
@@ -162,6 +169,12 @@ impl Focus {
         let linked = matches!(rooms, Some(rooms @ Rooms::Only(_)) if rooms.admit(name));
         let invited = self.guests.are_invited(name, &incoming.user);
         desk.settings.open_rooms || linked || invited
+    }
+
+    /// The clinic has invited the user by name.
+    #[must_use]
+    pub fn is_invited(&self, room: &str, user: &str) -> bool {
+        self.guests.are_invited(room, user)
     }
 
     /// Withdraws an invitation: the user is rung no more, leaves the room and may not come back.

@@ -194,6 +194,9 @@ impl Focus {
         });
         let caller = match &mut room.kind {
             Kind::Call(between) => {
+                if between.is_missed() {
+                    desk.metrics.calls_total.add(1);
+                }
                 between.answered = Some(desk.now);
                 Some((between.caller, between.unsent.take()))
             }

@@ -43,6 +43,13 @@ pub(super) struct Call {
     pub resumed: Option<Role>,
 }
 
+impl Call {
+    /// One of before the start, of which only one side has come back so far.
+    pub const fn is_missed(&self) -> bool {
+        self.resumed.is_some() && self.answered.is_none()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Named {
     pub name: String,

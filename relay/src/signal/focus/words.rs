@@ -117,9 +117,12 @@ impl Why {
     }
 }
 
-/// What the side that ended the call said about it, to be said to the other.
+/// What the side that ended the call said about it, to be said to the other. That the relay is stopping, or knows nothing of
+/// a call, is for the relay to say.
 fn said(ending: &Ending) -> Option<String> {
-    let status = ending.status?;
+    let status = ending
+        .status
+        .filter(|status| !matches!(status.0, 481 | 503))?;
     (!ending.text.is_empty()).then(|| reason(status.0, &ending.text))
 }
 

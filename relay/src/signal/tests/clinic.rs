@@ -235,8 +235,11 @@ impl Clinic {
 
     /// Asks for the other side of a call that the relay of before had.
     pub fn resume(&mut self, phone: usize, other: &str, role: &str) -> CallId {
+        self.resume_at(phone, Uri::sip(other, "clinic.example"), role)
+    }
+
+    pub fn resume_at(&mut self, phone: usize, to: Uri, role: &str) -> CallId {
         let user = self.phones[phone].user;
-        let to = Uri::sip(other, "clinic.example");
         let offer = Some(sdp("phone", true, true).to_string());
         self.place(phone, user, to, offer, &[(resume::HEADER, role)])
     }

@@ -1,6 +1,6 @@
 //! A relay that was started anew a moment ago, and people who were in calls through the one before.
 
-use clinicall_sip::{Millis, Time};
+use clinicall_sip::{Millis, Time, Uri};
 
 use super::clinic::Clinic;
 use crate::{
@@ -33,6 +33,7 @@ fn both_ask_for_each_other_and_talk_on() {
     clinic.resume(doctor, "3", "callee");
     clinic.run_for(Millis::from_secs(4));
     assert!(clinic.plane.look().admitted.is_empty(), "nobody is heard");
+    assert!(clinic.exchange.calls().is_empty(), "and nothing is known");
     clinic.resume(patient, "2", "caller");
     clinic.run_for(Millis(500));
     assert_eq!(clinic.plane.look().admitted.len(), 2, "{}", clinic.ladder());
@@ -56,7 +57,8 @@ fn who_comes_back_alone_is_told_so() {
     let last = seen.last().unwrap();
     assert!(last.starts_with("Unavailable 480"), "{seen:?}");
     assert!(clinic.seen(doctor).is_empty());
-    assert_eq!(ended(&clinic), ["connection_lost"]);
+    // the clinic never heard of this one
+    assert_eq!(ended(&clinic), [""; 0]);
     clinic.assert_empty();
 }
 
@@ -133,4 +135,94 @@ fn who_is_called_by_the_one_it_waits_for_has_answered() {
     clinic.call(doctor, "3");
     clinic.run_for(Millis(500));
     assert_eq!(clinic.plane.look().admitted.len(), 2, "{}", clinic.ladder());
+}
+
+#[test]
+fn who_is_not_back_yet_need_not_have_an_account_to_be_asked_for() {
+    let (mut clinic, patient, _) = Clinic::open();
+    clinic.resume(patient, "guest-of-a-token", "caller");
+    clinic.run_for(Millis(500));
+    let seen = clinic.seen(patient);
+    assert_eq!(seen, ["progress 183 with an answer"]);
+    clinic.run_for(Millis::from_secs(11));
+    clinic.assert_empty();
+}
+
+#[test]
+fn a_device_that_asks_again_over_another_socket_is_found_there() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    clinic.resume(patient, "2", "caller");
+    clinic.run_for(Millis(500));
+    // another network: the relay has not noticed that the old socket is dead
+    clinic.connect(patient);
+    clinic.register(patient);
+    clinic.run_for(Millis(200));
+    clinic.resume(patient, "2", "caller");
+    clinic.run_for(Millis(500));
+    assert_eq!(clinic.plane.look().rooms.len(), 1, "{}", clinic.ladder());
+    clinic.phones[patient].seen.clear();
+    clinic.resume(doctor, "3", "callee");
+    clinic.run_for(Millis(500));
+    assert!(clinic.seen(patient).contains(&"established"));
+    assert_eq!(clinic.plane.look().admitted.len(), 2, "{}", clinic.ladder());
+}
+
+#[test]
+fn nobody_fills_the_relay_with_people_it_waits_for() {
+    let (mut clinic, patient, _) = Clinic::open();
+    for number in 0..20 {
+        clinic.resume(patient, &format!("somebody-{number}"), "callee");
+    }
+    clinic.run_for(Millis(500));
+    assert_eq!(clinic.plane.look().rooms.len(), 8, "{}", clinic.ladder());
+}
+
+#[test]
+fn a_peer_that_hangs_up_with_the_relays_words_is_not_believed() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    let call = clinic.talk(patient, doctor);
+    let now = clinic.now;
+    let words = "SIP ;cause=503 ;text=\"The relay is stopping\"".to_owned();
+    clinic.phones[patient]
+        .agent
+        .hangup(now, call, Some(words))
+        .unwrap();
+    clinic.run_for(Millis(500));
+    assert_eq!(clinic.seen(doctor), ["Hangup by Remote 0"]);
+}
+
+#[test]
+fn who_enters_a_room_again_and_stays_alone_does_not_wait_for_ever() {
+    let (mut clinic, _, doctor) = Clinic::open();
+    let now = clinic.now;
+    let invited = [("12".to_owned(), "2".to_owned())];
+    clinic
+        .exchange
+        .rooms(now, |focus, _| focus.set_invited(invited));
+    clinic.resume_at(
+        doctor,
+        Uri::sip("12", "conference.clinic.example"),
+        "callee",
+    );
+    clinic.run_for(Millis(500));
+    assert!(clinic.seen(doctor)[0].starts_with("established"));
+    clinic.run_for(Millis::from_secs(30));
+    assert_eq!(
+        clinic.seen(doctor)[1..],
+        ["Hangup by Remote 200 Everybody else has left"]
+    );
+    clinic.assert_empty();
+}
+
+#[test]
+fn who_was_not_invited_enters_no_room_by_saying_that_it_was_called() {
+    let (mut clinic, patient, _) = Clinic::open();
+    clinic.resume_at(
+        patient,
+        Uri::sip("12", "conference.clinic.example"),
+        "callee",
+    );
+    clinic.run_for(Millis(500));
+    assert!(clinic.seen(patient)[0].contains("403"));
+    clinic.assert_empty();
 }
