@@ -159,7 +159,7 @@ pub struct Quality {
     twice: Twice,
     /// Tenths of the picture's budget that repairs take.
     repairs: u32,
-    /// Samples with less loss than that, up to [`EASY`].
+    /// Samples with less loss than that, up to [`LASTING`].
     cleaner: u8,
     /// The relay sends us no picture, because our link has no room for one.
     cut_off: bool,
@@ -333,7 +333,7 @@ impl Quality {
         self.twice.measured(sample.lost);
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
         let wanted = u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS);
-        // up at once, down by one and slowly: loss comes in waves, and a Chromium that may send more asks the link for it
+        // down by one and slowly: loss comes in waves, and a Chromium that may send more asks the link for it
         // with half a dozen old packets
         self.cleaner = if wanted < self.repairs {
             self.cleaner + 1
@@ -611,8 +611,8 @@ fn picture(limits: &Bandwidth) -> Picture {
         (Mode::Talk, ..60) => (144, 15),
         (Mode::Talk, ..200) => (240, 22),
         (Mode::Talk, ..450) => (360, 25),
-        (Mode::Show, ..70) => (0, 2),
-        (Mode::Show, ..150) => (0, 5),
+        (Mode::Show, ..60) => (0, 2),
+        (Mode::Show, ..140) => (0, 5),
         (Mode::Show, ..450) => (0, 10),
         _ => (0, 0),
     };

@@ -108,7 +108,8 @@ section! {
     pub struct Calls {
         /// How long a call rings before it ends with 408.
         pub ring_timeout_seconds: u64 = 60,
-        /// How long a call lives after a socket or a media path was lost, waiting for it to return.
+        /// How long a call lives after a socket or a media path was lost, waiting for it to return, and how long one of two
+        /// who were in a call before a restart waits for the other.
         pub reconnect_grace_seconds: u64 = 10,
         /// How long an invitation waits for a user who is not there: whoever comes online in time is
         /// rung.

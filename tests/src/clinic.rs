@@ -82,6 +82,8 @@ impl<'a> Plan<'a> {
     /// The configuration file; ports that are 0 the system chooses.
     fn config(&self, ports: Ports) -> String {
         let Ports { http, media } = ports;
+        // each worker has a port of its own, and only the first one's is known
+        let workers = u8::from(media != 0);
         let Self {
             udp,
             ring_timeout_seconds,
@@ -108,7 +110,7 @@ impl<'a> Plan<'a> {
         let mut config = format!(
             "domains = [\"127.0.0.1\", \"{address}\"]\n\
              [http]\nlisten = \"{listen}:{http}\"\npages = {pages:?}\nshutdown_grace_seconds = 0\n\
-             [media]\nbind = \"{address}\"\nport = {media}\npublic = [\"{address}\"]\nudp = {udp}\n\
+             [media]\nbind = \"{address}\"\nport = {media}\nworkers = {workers}\npublic = [\"{address}\"]\nudp = {udp}\n\
              [calls]\nring_timeout_seconds = {ring_timeout_seconds}\n\
              reconnect_grace_seconds = {grace_seconds}\n"
         );
@@ -174,8 +176,8 @@ impl Clinic {
         Self::start(&command, plan.net, Some(&folder), false)
     }
 
-    /// Ends the relay and starts another in the same place, with nothing of what the first one knew; returns when it
-    /// listens. `plan` is the one it was opened with.
+    /// Ends the relay and starts another in the same place (but for CometQL), with nothing of what the first one knew;
+    /// returns when it listens. `plan` is the one it was opened with.
     pub fn restart(&self, plan: &Plan<'_>, end: End) -> Result<()> {
         let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
         if end == End::Killed {

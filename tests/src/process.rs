@@ -78,6 +78,9 @@ impl Leashed {
         let shell = self.shell.id();
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))?;
         let child = children.split(' ').next().unwrap_or("");
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm"))?;
+        // what the shell waits with when the child has ended by itself
+        anyhow::ensure!(name.trim() != "cat", "the child has ended already");
         let killed = Command::new("kill").args(["-KILL", child]).status()?;
         anyhow::ensure!(killed.success(), "there is no child to end");
         Ok(())

@@ -35,7 +35,7 @@ const LONGEST_WAIT: Millis = Millis(30_000);
 /// The same in a call, whose sound may have to find another way, and for how many attempts: a server that restarts is
 /// not to meet everybody's all the time.
 const LONGEST_WAIT_IN_CALL: Millis = Millis(1_000);
-const ATTEMPTS_IN_CALL: u32 = 16;
+const ATTEMPTS_IN_CALL: u32 = 48;
 
 #[derive(Debug)]
 pub(crate) struct Link {

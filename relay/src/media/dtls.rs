@@ -74,7 +74,7 @@ impl Link {
             Self::Narrow => 1_500,
         });
         const LONGEST: Duration = Duration::from_secs(3);
-        (first * 2_u32.pow(repeats.saturating_sub(1))).min(LONGEST)
+        (first * 2_u32.pow(repeats.saturating_sub(1).min(8))).min(LONGEST)
     }
 }
 

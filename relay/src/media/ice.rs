@@ -149,7 +149,7 @@ impl Agent {
             return Some(refuse(487));
         }
         let response = stun::success(message.transaction, from, &credentials.key);
-        let before = self.latest;
+        let before = self.route().or(self.latest);
         let evicted = self.remember(route, now);
         let mut retired = None;
         if message.use_candidate && (is_current || self.selected.is_none()) {

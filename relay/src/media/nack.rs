@@ -87,8 +87,8 @@ impl Missed {
         let mut repairs = true;
         self.list.retain_mut(|missing| {
             if missing.due <= now && ask.len() < AT_ONCE {
-                // what is asked for now is there a round trip later
-                let late = now.saturating_sub(missing.since) + rtt > USEFUL + REORDERING;
+                // what is asked for now is there so much later
+                let late = now.saturating_sub(missing.since) + rtt + wait > USEFUL + REORDERING;
                 if missing.tries == TRIES || late {
                     repairs = false;
                     return false;

@@ -26,7 +26,7 @@ const BLOCK: u64 = 4;
 const LAST: u64 = 1;
 /// Speech of less than this is not worth twice its place, bit/s of Opus, unless much is lost; Opus speaks no less than
 /// the other.
-const WORTH: u64 = 7_500;
+const WORTH: u64 = 7_000;
 const LEAST: u64 = 6_000;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,9 +47,9 @@ impl Redundancy {
         self.weigh(now, fraction_lost)
     }
 
-    /// What is lost of the listener's own speech, while it has said nothing about what comes to it: browsers
-    /// report once in five seconds where there is only speech. A radio link mostly loses both ways; `true`: the distance
-    /// is another one now.
+    /// What is lost of the listener's own speech, and of a picture that is sent to it, while it has said nothing about what
+    /// it hears: browsers report about speech once in five seconds. A radio link mostly loses both ways; `true`: the
+    /// distance is another one now.
     pub fn guess(&mut self, now: u64, fraction_lost: u8) -> bool {
         !self.told && self.weigh(now, fraction_lost)
     }
@@ -215,6 +215,8 @@ mod tests {
         };
         assert_eq!(less.share(17_000), None, "more bits beat fewer twice");
         assert_eq!(less.share(24_000), Some(13_000));
+        // what a client asks for on a link of 24 kbit/s
+        assert_eq!(less.share(20_000), Some(11_000));
         assert_eq!(Redundancy::default().share(64_000), None);
     }
 }

@@ -217,12 +217,13 @@ fn slot_clock(now: u64, kind: Kind, at: usize, members: &[Member]) -> Option<u32
 /// NACKs and keyframe requests.
 fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
     let distance = member.distance();
+    // by what its link is said to carry; what it sends may be little on a good one
+    let wait = member.downlink.limits().video.map_or(0, nack::wait);
     for lane in &mut member.lanes {
         let (Some(track), Some(media)) = (&lane.track, lane.source.ssrc) else {
             continue;
         };
         desk.ask.clear();
-        let wait = nack::wait(lane.source.flow(now));
         if !lane.source.missed.due(now, distance, wait, &mut desk.ask) {
             lane.source.wish.want();
         }

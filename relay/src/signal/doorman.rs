@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     auth::{Grant, Guesses, Refused, Revoked},
-    config::Secret,
+    config::{Secret, is_user_id},
 };
 
 /// Something to ask [`crate::auth::Auth`].
@@ -153,10 +153,15 @@ impl Exchange {
         let admitted = self.registrar.admit(now, flow, invite).and_then(|user| {
             // who was called in a call of before the start rings nobody: it was the other who called, or the clinic
             let called = Role::in_time(now, invite)? == Some(Role::Callee);
-            let answers = match &room {
-                Some(room) => called && self.focus.is_invited(room, &user),
-                None => called,
-            };
+            let answers = called
+                && match &room {
+                    Some(room) => {
+                        let rooms = self.registrar.grant(flow).map(|grant| &grant.rooms);
+                        rooms.is_none_or(|rooms| rooms.admit(room))
+                            && self.focus.is_invited(room, &user)
+                    }
+                    None => self.settings.serves(&invite.uri.host) && is_user_id(&invite.uri.user),
+                };
             if !answers {
                 self.registrar.may_call(flow, &invite.uri)?;
             }

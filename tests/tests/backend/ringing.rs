@@ -97,11 +97,12 @@ fn in_a_room_of_three_a_small_budget_costs_half_the_frames_and_the_others_none()
 
 #[test]
 fn a_room_of_three_meets_again_when_the_relay_was_killed() -> Result<()> {
-    let store = scratch("store")?.join("clinicall.db");
+    let folder = scratch("store")?;
+    let store = folder.join("clinicall.db");
     let mut plan = plan(Sort::Ordinary)?;
     plan.more = format!("{}[store]\npath = {store:?}\n", with_cometql());
     let clinic = Clinic::open(&plan)?;
-    Story::tell_in(&clinic, |story| {
+    let told = Story::tell_in(&clinic, |story| {
         let (doctor, patient) = story.pair(Chromium, Firefox)?;
         let interpreter = story.person("interpreter", Chromium)?;
         let everybody = [&doctor, &patient, &interpreter];
@@ -134,5 +135,8 @@ fn a_room_of_three_meets_again_when_the_relay_was_killed() -> Result<()> {
         )?;
         ensure!(rang == 1, "somebody is rung again");
         Ok(())
-    })
+    });
+    clinic.close();
+    let _ = std::fs::remove_dir_all(folder);
+    told
 }

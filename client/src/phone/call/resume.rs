@@ -20,8 +20,10 @@ const HEADER: &str = "X-Clinicall-Resume";
 
 /// As long as a path that is lost is looked for.
 const GIVE_UP: Millis = Millis(40_000);
-/// A relay that has no time for us may have some later; one that stops closes the socket at once.
+/// A relay that has no time for us may have some later; one that stops closes the socket at once. Up to so much more, so
+/// that not everybody asks in the same moment: that depends on when each was told.
 const AGAIN: Millis = Millis(2_000);
+const SPREAD: u64 = 3_000;
 
 #[derive(Debug)]
 pub(super) struct Lost {
@@ -39,6 +41,10 @@ impl Lost {
             false => self.until,
         }
     }
+}
+
+fn again(now: Time) -> Time {
+    now + Millis(AGAIN.0 + now.0 % SPREAD)
 }
 
 /// How a relay of ours loses a call.
@@ -78,7 +84,7 @@ impl Call {
                 self.lost = Some(Lost {
                     reason: ending.into(),
                     until: desk.now + GIVE_UP,
-                    again: desk.now + AGAIN,
+                    again: again(desk.now),
                 });
                 self.stage = Stage::Lost;
                 desk.tell(Event::Changed(self.id));
@@ -104,7 +110,14 @@ impl Call {
     pub(super) fn waits(&mut self, desk: &Desk<'_>) {
         self.stage = Stage::Lost;
         if let Some(lost) = &mut self.lost {
-            lost.again = desk.now + AGAIN;
+            lost.again = again(desk.now);
+        }
+    }
+
+    /// The other side is there; sound and picture have as long as any other call's to follow.
+    pub(super) fn found(&mut self, now: Time) {
+        if let Some(lost) = &mut self.lost {
+            lost.until = now + GIVE_UP;
         }
     }
 

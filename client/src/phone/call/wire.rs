@@ -59,6 +59,7 @@ impl Call {
         if self.lost.is_none() {
             desk.tell(Event::Connected(self.id));
         }
+        self.found(desk.now);
         self.tell_of_media(desk);
     }
 

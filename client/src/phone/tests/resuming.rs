@@ -195,7 +195,7 @@ fn a_relay_that_is_busy_with_everybody_is_asked_again() {
                 .reject(now, leg, Status(503), Headers::new())
                 .unwrap()
         });
-        clinic.run_for(Millis(2_100));
+        clinic.run_for(Millis(5_100));
     }
     comes_back(&mut clinic, call);
 }
@@ -216,7 +216,7 @@ fn the_other_calls_by_hand_while_the_page_waits() {
     clinic.run_for(Millis(500));
     // a relay of ours takes the ring back when our own INVITE answers it
     assert!(!clinic.heard("486"), "busy\n{}", clinic.ladder());
-    clinic.run_for(Millis(2_000));
+    clinic.run_for(Millis(5_000));
     assert_eq!(asked(&clinic), 2);
     comes_back(&mut clinic, call);
 }

@@ -9,7 +9,6 @@ use clinicall_sip::{Headers, Status, Uri};
 use super::{
     Desk, Focus,
     call::{Incoming, offer},
-    resume::Role,
     ring::Caller,
     room::{Key, Kind, MemberView, Mute, Named, Ring, Room, Seat},
     words::Why,
@@ -130,12 +129,6 @@ impl Focus {
         let offer = offer(desk, incoming.invite)?;
         let (call, user) = (incoming.call, incoming.user.clone());
         let (key, _) = self.open(desk, name);
-        if Role::of(incoming.invite).is_some()
-            && let Some(Kind::Named(named)) = self.rooms.get_mut(&key).map(|room| &mut room.kind)
-        {
-            // there were others, and who is alone now does not wait for them for ever
-            named.company = true;
-        }
         let mut headers = Headers::new();
         headers.push("X-Clinicall-Room", name);
         let came = self.come_in(desk, key, incoming, offer.as_ref(), headers);
