@@ -134,10 +134,10 @@ impl Bandwidth {
             "32k" => (28, 0),
             // what 5 % of loss takes to repair has to fit as well
             "64k" => (17, 36),
-            // what is lost is to be said twice in packets that are not long; and its encoders go above what they are told
-            // for a second
-            "150k" => (38, 94),
-            "256k" => (44, 184),
+            // and its encoders go above what they are told for a second. More speech than this is understood better
+            // where packets are lost, but floods a link that collapses
+            "150k" => (24, 106),
+            "256k" => (32, 196),
             "hd" => (64, 2_500),
             "auto" => return Some(Self::default()),
             _ => return None,

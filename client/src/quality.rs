@@ -544,7 +544,8 @@ impl Quality {
             now.video = Some(0);
         }
         let most = match self.rung {
-            LESS_SPEECH => LESS,
+            // a link without room for a picture has none for speech that was said at its ease beside one
+            NO_PICTURE | LESS_SPEECH => LESS,
             LEAST_SPEECH.. => AUDIO_LEAST,
             _ => return now,
         };
@@ -607,7 +608,7 @@ fn picture(limits: &Bandwidth) -> Picture {
         return Picture::Paused;
     }
     let (lines, fps) = match (limits.mode, kbps) {
-        // what is left of 94 for repairs is still a picture of 240
+        // what repairs leave of 106 is still a picture of 240
         (Mode::Talk, ..60) => (144, 15),
         (Mode::Talk, ..200) => (240, 22),
         (Mode::Talk, ..450) => (360, 25),

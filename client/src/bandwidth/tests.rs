@@ -208,7 +208,7 @@ fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
         ("16k", Some("30")),
         ("32k", Some("30")),
         ("64k", Some("53")),
-        ("150k", Some("132")),
+        ("150k", Some("130")),
         ("256k", Some("228")),
         ("hd", None),
         ("auto", None),

@@ -28,6 +28,9 @@ use crate::{
 
 const SECOND: u64 = 1_000_000;
 
+/// After so long the relay closes the connections by which a page was loaded: half a dozen packets for each of five.
+const IDLE: Duration = Duration::from_millis(10_500);
+
 /// How long somebody on a link of 16 kbit/s waits for something.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,6 +103,8 @@ impl Village {
         let told = Story::tell_in(&self.clinic, |story| {
             let doctor = story.visitor(phone, "doctor", &near)?;
             let patient = story.visitor(phone, "patient", &far)?;
+            // of the page, and not of the visit: on 16 kbit/s speech waits half a second for it
+            std::thread::sleep(IDLE);
             doctor.login(options.0)?;
             self.wire.becomes(link);
             patient.login(options.1)?;
