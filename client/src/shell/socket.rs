@@ -68,6 +68,7 @@ impl Drop for Socket {
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        let _ = self.socket.close();
+        // calls may go on over another one; without a code, or with 1000, a relay of ours ends them
+        let _ = self.socket.close_with_code(4_000);
     }
 }
