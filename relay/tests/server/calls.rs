@@ -64,6 +64,8 @@ async fn a_tab_closed_during_the_call_ends_it_at_once() {
     let ending = doctor.ended().await;
     assert_eq!(ending.text, "Page closed");
     assert_eq!(Closing::by_peer(Some(1006)), Closing::Lost);
+    // what our client closes a socket with that it has replaced
+    assert_eq!(Closing::by_peer(Some(4000)), Closing::Lost);
     server.stop().await;
 }
 

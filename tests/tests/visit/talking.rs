@@ -149,6 +149,15 @@ fn a_telephone_goes_from_wifi_to_mobile_data() -> Result<()> {
             };
         "#;
         patient.does(listen, Value::Null)?;
+        let codes = r#"
+            globalThis.codes = [];
+            const close = WebSocket.prototype.close;
+            WebSocket.prototype.close = function (...words) {
+                globalThis.codes.push(words[0] ?? null);
+                return close.apply(this, words);
+            };
+        "#;
+        patient.does(codes, Value::Null)?;
         let change = r#"
             if (arg) Object.defineProperty(navigator.connection, "type", { value: arg, configurable: true });
             navigator.connection.dispatchEvent(new Event("change"));
@@ -162,6 +171,9 @@ fn a_telephone_goes_from_wifi_to_mobile_data() -> Result<()> {
             "nobody asks whether the socket is still there"
         );
         talk(&patient, &doctor)?;
+        // the relay ends the calls of a socket that is closed without a code, as a page's is that goes away
+        let codes: Vec<Option<u16>> = patient.asks("return globalThis.codes", Value::Null)?;
+        ensure!(codes == [Some(4000)], "one of two is closed: {codes:?}");
         ensure!(!patient.was_told("hangup")?, "the call is over");
         Ok(())
     })

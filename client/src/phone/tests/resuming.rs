@@ -12,6 +12,26 @@ fn asks(clinic: &Clinic) -> &str {
     invite.next().expect("the page asks for the other")
 }
 
+/// What it asked for is refused.
+fn refused(clinic: &mut Clinic, status: u16) {
+    let leg = clinic.arrived();
+    clinic.relay(|server, now| {
+        server
+            .reject(now, leg, Status(status), Headers::new())
+            .unwrap();
+    });
+    clinic.run_for(Millis(100));
+}
+
+const STOPPING: &str = "SIP ;cause=503 ;text=\"The relay is stopping\"";
+
+/// The relay hangs up in the call that it had placed, with this Reason.
+fn hung_up(clinic: &mut Clinic, words: &str) {
+    let (leg, words) = (clinic.ring_leg(), words.to_owned());
+    clinic.relay(|server, now| server.hangup(now, leg, Some(words)).unwrap());
+    clinic.run_for(Millis(100));
+}
+
 /// The relay has found the other, and sound gets through.
 fn comes_back(clinic: &mut Clinic, call: CallId) {
     clinic.accepts();
@@ -78,10 +98,7 @@ fn a_room_of_the_clinics_is_entered_again() {
 #[test]
 fn a_relay_that_stops_is_waited_for() {
     let (mut clinic, call) = talking();
-    let leg = clinic.ring_leg();
-    let words = "SIP ;cause=503 ;text=\"The relay is stopping\"".to_owned();
-    clinic.relay(|server, now| server.hangup(now, leg, Some(words)).unwrap());
-    clinic.run_for(Millis(100));
+    hung_up(&mut clinic, STOPPING);
     assert_eq!(clinic.phone.call_state(call), CallState::Reconnecting);
     assert!(!clinic.heard("-> INVITE"), "not of the one that stops");
     let protocol = clinic.protocol.take();
@@ -111,13 +128,7 @@ fn the_other_does_not_come_back() {
     let (mut clinic, call) = talking();
     clinic.restarts();
     clinic.run_for(Millis(1_000));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .reject(now, leg, Status(480), Headers::new())
-            .unwrap()
-    });
-    clinic.run_for(Millis(100));
+    refused(&mut clinic, 480);
     assert_eq!(clinic.phone.call_state(call), CallState::Ended);
     let told = "Hangup PeerVanished by Remote";
     assert!(clinic.heard(told), "{}", clinic.ladder());
@@ -126,10 +137,7 @@ fn the_other_does_not_come_back() {
 #[test]
 fn the_relay_does_not_come_back() {
     let (mut clinic, call) = talking();
-    let leg = clinic.ring_leg();
-    let words = "SIP ;cause=503 ;text=\"The relay is stopping\"".to_owned();
-    clinic.relay(|server, now| server.hangup(now, leg, Some(words)).unwrap());
-    clinic.run_for(Millis(100));
+    hung_up(&mut clinic, STOPPING);
     clinic.protocol = None;
     clinic.cut();
     clinic.run_for(Millis(39_000));
@@ -163,14 +171,8 @@ fn a_call_that_ended_while_the_page_was_away_is_over() {
     let (mut clinic, call) = talking();
     clinic.restarts();
     clinic.run_for(Millis(1_000));
-    let leg = clinic.arrived();
     // a relay that runs for longer than a minute
-    clinic.relay(|server, now| {
-        server
-            .reject(now, leg, Status(481), Headers::new())
-            .unwrap()
-    });
-    clinic.run_for(Millis(100));
+    refused(&mut clinic, 481);
     assert_eq!(clinic.phone.call_state(call), CallState::Ended);
     let told = "Hangup DialogError by Remote 481";
     assert!(clinic.heard(told), "{}", clinic.ladder());
@@ -189,12 +191,7 @@ fn a_relay_that_is_busy_with_everybody_is_asked_again() {
     clinic.run_for(Millis(1_000));
     for times in 1..4 {
         assert_eq!(asked(&clinic), times, "{}", clinic.ladder());
-        let leg = clinic.arrived();
-        clinic.relay(|server, now| {
-            server
-                .reject(now, leg, Status(503), Headers::new())
-                .unwrap()
-        });
+        refused(&mut clinic, 503);
         clinic.run_for(Millis(5_100));
     }
     comes_back(&mut clinic, call);
@@ -205,13 +202,7 @@ fn the_other_calls_by_hand_while_the_page_waits() {
     let (mut clinic, call) = talking();
     clinic.restarts();
     clinic.run_for(Millis(1_000));
-    let leg = clinic.arrived();
-    clinic.relay(|server, now| {
-        server
-            .reject(now, leg, Status(503), Headers::new())
-            .unwrap()
-    });
-    clinic.run_for(Millis(100));
+    refused(&mut clinic, 503);
     clinic.ring("3", "", Some(OFFER));
     clinic.run_for(Millis(500));
     // a relay of ours takes the ring back when our own INVITE answers it
@@ -224,9 +215,9 @@ fn the_other_calls_by_hand_while_the_page_waits() {
 #[test]
 fn words_that_are_not_the_relays_own_end_a_call_as_any_others_do() {
     let (mut clinic, call) = talking();
-    let leg = clinic.ring_leg();
-    let words = "SIP ;cause=481 ;text=\"a peer may write what it likes\"".to_owned();
-    clinic.relay(|server, now| server.hangup(now, leg, Some(words)).unwrap());
-    clinic.run_for(Millis(100));
+    hung_up(
+        &mut clinic,
+        "SIP ;cause=481 ;text=\"a peer may write what it likes\"",
+    );
     assert_eq!(clinic.phone.call_state(call), CallState::Ended);
 }
