@@ -337,20 +337,20 @@ impl Counters {
     }
 
     fn since(&self, before: &Self) -> Heard {
-        let samples = (self.samples - before.samples).max(1.0);
-        let concealed = self.concealed - before.concealed;
-        let silent = self.silent - before.silent;
-        // Firefox begins to count anew when the picture was paused for a while
-        let frames = if self.frames < before.frames {
-            self.frames
-        } else {
-            self.frames - before.frames
-        };
+        // Firefox begins to count anew: a picture that was paused for a while, sound whose packets have become others
+        let rise =
+            |of: fn(&Self) -> f64, anew: bool| of(self) - if anew { 0.0 } else { of(before) };
+        let heard_anew = self.samples < before.samples;
+        let heard = |of| rise(of, heard_anew);
+        let samples = heard(|counters| counters.samples).max(1.0);
+        let concealed = heard(|counters| counters.concealed);
+        let silent = heard(|counters| counters.silent);
+        let frames = rise(|counters| counters.frames, self.frames < before.frames);
         Heard {
             concealed: (concealed - silent).max(0.0) / samples,
             made_up: concealed / samples,
-            audio_packets: (self.audio_packets - before.audio_packets) as u64,
-            energy: self.energy - before.energy,
+            audio_packets: heard(|counters| counters.audio_packets) as u64,
+            energy: heard(|counters| counters.energy),
             fps: frames / (self.at - before.at) * 1_000.0,
             width: self.width,
             height: self.height,
