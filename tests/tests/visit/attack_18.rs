@@ -169,10 +169,7 @@ fn attack_18_a_strangers_name_and_reasons_are_words_to_the_doctor() -> Result<()
     types(&doctor, "callee", "mallory")?;
     press(&doctor, "call-voice")?;
     mallory
-        .eval::<Value>(
-            "stage.events.length = 0; return await stage.until('incoming', 20000)",
-            Value::Null,
-        )
+        .eval::<Value>("return await stage.until('incoming', 20000)", Value::Null)
         .context("mallory is rung")?;
     does(&mallory, "stage.decline(arg)", goodbye)?;
     sees(&doctor, "no audio or video format in common")?;
