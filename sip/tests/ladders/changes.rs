@@ -82,3 +82,25 @@ fn a_change_over_a_dead_connection_fails_and_the_call_stays() {
     clinic.run_until_quiet();
     insta::assert_snapshot!(clinic.ladder());
 }
+
+/// The doctor's 200 dies with the connection, or the patient's ACK of it does: either way the patient's next change
+/// comes by the new one, is answered, and the call does not end half a minute later for want of that ACK.
+#[test]
+fn the_connection_is_replaced_while_a_change_is_answered() {
+    for (lost, later) in [("the 200", 0), ("the ACK", 15)] {
+        let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
+        clinic.change("patient", call, "v=0 into the tunnel");
+        clinic.run_for(12);
+        clinic.answer_change("doctor", taken, "v=0 good bye");
+        clinic.run_for(later);
+        let flow = clinic.reconnect("patient", "doctor");
+        clinic.agent("patient").move_call(call, flow).unwrap();
+        clinic.change("patient", call, "v=0 after the tunnel");
+        clinic.run_for(100);
+        clinic.answer_change("doctor", taken, "v=0 good to see you again");
+        clinic.run_for(60_000);
+        let ladder = clinic.ladder();
+        assert!(!ladder.contains("500"), "{lost} is lost: {ladder}");
+        assert!(!ladder.contains("BYE"), "{lost} is lost: {ladder}");
+    }
+}

@@ -264,6 +264,22 @@ impl Agent {
         }
     }
 
+    /// The flow of our 2xx to a re-INVITE is gone, and maybe the 2xx as well. The dialog outlives it: the peer whose
+    /// ACK was lost goes on, and the one that was not answered asks again.
+    pub(super) fn no_ack_will_come(&mut self, call: &mut Call) {
+        let Some(unacked) = call.unacked.take() else {
+            return;
+        };
+        self.wire.timers.cancel(call.id, Alarm::Resend200);
+        self.wire.timers.cancel(call.id, Alarm::NoAck);
+        if unacked.offered {
+            self.wire.tell(Event::Changed {
+                call: call.name(),
+                result: Err(Status(503)),
+            });
+        }
+    }
+
     /// 64 * T1 without an ACK.
     pub(super) fn never_acknowledged(&mut self, call: &mut Call) {
         self.wire.timers.cancel(call.id, Alarm::Resend200);

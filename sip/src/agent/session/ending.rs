@@ -115,7 +115,11 @@ impl Agent {
                     self.ended(&mut call, ending, Phase::Over);
                 }
                 // Requests of theirs died with the flow; answers to them have nowhere to go.
-                _ => call.theirs = None,
+                Phase::Talking => {
+                    call.theirs = None;
+                    self.no_ack_will_come(&mut call);
+                }
+                Phase::Over => {}
             }
             self.put(call);
         }

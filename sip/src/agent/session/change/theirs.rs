@@ -205,6 +205,14 @@ impl Agent {
         }
     }
 
+    /// The peer goes on by another flow than a change of its came by.
+    pub(in crate::agent::session) fn drop_their_change(&mut self, call: &mut Call) {
+        let waits = |theirs: &Theirs| matches!(theirs.kind, Kind::Invite | Kind::Update);
+        if call.theirs.as_ref().is_some_and(waits) {
+            self.refuse_theirs(call, Status(503));
+        }
+    }
+
     /// The call ends under a change of the peer's.
     pub(in crate::agent::session) fn drop_theirs(&mut self, call: &mut Call) {
         self.refuse_theirs(call, Status(487));
