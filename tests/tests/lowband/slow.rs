@@ -136,6 +136,7 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         visit.patient.on(link);
         let heard = visit.until_heard(2 * SECOND)?;
         println!("falling {falling}\ncollapsed {low}\nheard after {heard:.1} s");
+        println!("{}", visit.contents(&low));
         let seen = visit.until_seen(30 * SECOND);
         let told = visit.told()?;
         println!("told: {told:?}");
@@ -218,4 +219,23 @@ fn a_patient_lowers_the_bandwidth_during_the_call_and_raises_it_again() -> Resul
 #[test]
 fn a_patient_lowers_the_bandwidth_during_the_call_and_raises_it_again_in_firefox() -> Result<()> {
     a_patient_lowers_the_bandwidth_and_raises_it_again(Firefox)
+}
+
+/// The doctor's page has no limits of its own: what the patient's link takes she hears from the patient's page.
+#[test]
+fn a_doctor_who_knows_nothing_of_a_link_of_16_kbit() -> Result<()> {
+    let (doctor, patient) = (json!({}), json!({ "bandwidth": "16k" }));
+    let each = (&doctor, &patient);
+    Village::shared()?.visit(Clinicall, (Chromium, Chromium), each, |visit| {
+        let (seen, told) = watched(visit, Link::cell(16, 0.0, 300), false, 10 * SECOND)?;
+        for heard in [seen.doctor, seen.patient] {
+            ensure!(heard.energy > 0.0, "silence: {seen}");
+            ensure!(heard.concealed < 0.5, "speech is not understood: {seen}");
+        }
+        let (up, down) = seen.kbps();
+        ensure!(up < 16.0 && down < 16.0, "the budget is not kept: {seen}");
+        let theirs = "the other side's link takes";
+        ensure!(was_told(&told.0, theirs), "nobody told her: {told:?}");
+        Ok(())
+    })
 }
