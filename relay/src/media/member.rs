@@ -611,7 +611,8 @@ impl Member {
             for lane in &self.lanes {
                 let source = &lane.source;
                 let repair = source.missed.wake().into_iter();
-                let keyframe = source.wish.wake(self.distance()).filter(|_| source.live);
+                let keyframe = source.wish.wake(self.distance());
+                let keyframe = keyframe.filter(|_| source.listens());
                 wake = repair.chain(keyframe).fold(wake, u64::min);
             }
         }

@@ -27,6 +27,35 @@ pub fn wait(rate: u64) -> u64 {
         .min(LONGEST_WAIT)
 }
 
+/// What part of a stream is lost now, by its last tens of packets. A link that loses more than this is flooded: what is
+/// sent again over it is lost as well, and so is what it takes the place of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lately {
+    lost: u32,
+}
+
+impl Lately {
+    const ALL: u32 = 1 << 16;
+    const PACKETS: u32 = 32;
+    /// In percent. A fifth at random comes nowhere near.
+    const FLOODED: u32 = 40;
+    /// A longer gap is of a link that was dead, and is not any more.
+    const GAP: u64 = 12;
+
+    /// `gap` packets did not come, and the one behind them did.
+    pub fn came(&mut self, gap: u64) {
+        for _ in 0..gap.min(Self::GAP) {
+            self.lost += (Self::ALL - self.lost) / Self::PACKETS;
+        }
+        self.lost -= self.lost / Self::PACKETS;
+    }
+
+    #[must_use]
+    pub fn is_flooded(self) -> bool {
+        self.lost > Self::ALL / 100 * Self::FLOODED
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     number: u64,
@@ -176,6 +205,40 @@ mod tests {
         let mut ask = Vec::new();
         let _ = missed.due(now, RTT, 0, &mut ask);
         ask
+    }
+
+    /// The share of a million turns in which `lost` of a hundred packets at random look like a flood.
+    fn taken_for_a_flood(lost: u32) -> f64 {
+        let (mut lately, mut gap, mut random, mut flooded) = (Lately::default(), 0, 1_u32, 0);
+        for _ in 0..1_000_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if (random >> 8) % 100 < lost {
+                gap += 1;
+                continue;
+            }
+            lately.came(std::mem::take(&mut gap));
+            flooded += u32::from(lately.is_flooded());
+        }
+        f64::from(flooded) / 1e6
+    }
+
+    #[test]
+    fn a_link_that_loses_a_fifth_is_repaired_and_a_flooded_one_is_not() {
+        assert!(taken_for_a_flood(5) == 0.0);
+        assert!(taken_for_a_flood(20) < 0.001);
+        let mut collapsed = Lately::default();
+        collapsed.came(3);
+        assert!(!collapsed.is_flooded());
+        for _ in 0..3 {
+            collapsed.came(7);
+        }
+        assert!(collapsed.is_flooded(), "seven of eight");
+        for _ in 0..64 {
+            collapsed.came(0);
+        }
+        assert!(!collapsed.is_flooded(), "that is over");
+        collapsed.came(200);
+        assert!(!collapsed.is_flooded(), "a link that died and is back");
     }
 
     #[test]

@@ -232,7 +232,7 @@ fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
             desk.writer
                 .nack(track.local_ssrc, media, desk.ask.iter().copied());
         }
-        if lane.source.live && lane.source.wish.due(now, distance) {
+        if lane.source.listens() && lane.source.wish.due(now, distance) {
             member.stats.keyframes_asked += 1;
             lane.firs = lane.firs.wrapping_add(1);
             keyframe(track, media, lane.firs, &mut desk.writer);

@@ -6,7 +6,7 @@ use super::{
     cache::{self, Cache, Parcel},
     codec,
     keyframe::Wish,
-    nack::Missed,
+    nack::{Lately, Missed},
     negotiated::Track,
     red::Older,
     report::{Clock, Reception},
@@ -68,6 +68,7 @@ pub struct Source {
     base: Share,
     layered: Option<u64>,
     follower: Follower,
+    lately: Lately,
     last: u64,
     audio: bool,
 }
@@ -94,6 +95,7 @@ impl Source {
             base: Share::default(),
             layered: None,
             follower: Follower::default(),
+            lately: Lately::default(),
             last: 0,
             audio,
         }
@@ -123,13 +125,21 @@ impl Source {
         let woke = !std::mem::replace(&mut self.live, true);
         if woke {
             self.reception.woke(number);
+            self.lately = Lately::default();
         }
         self.last = now;
         self.flow.add(now, packet.payload.len());
         self.unreported = true;
         self.reception
             .came(now, number, packet.timestamp, track.clock_rate);
+        if let Arrival::Next { gap, .. } = arrival {
+            self.lately.came(gap);
+        }
         if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
+            self.wish.want();
+        }
+        if self.lately.is_flooded() && !self.missed.is_empty() {
+            self.missed.clear();
             self.wish.want();
         }
         if let Arrival::Late { .. } = arrival {
@@ -297,6 +307,12 @@ impl Source {
             None => codec::begins_picture(&track.codec, received.parcel.payload),
         };
         Some(Received { begins, ..received })
+    }
+
+    /// It flows, and what it is asked for may come: a keyframe as well as a repair only floods a flooded link more.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.live && !self.lately.is_flooded()
     }
 
     /// Something came at most so long ago.

@@ -456,9 +456,13 @@ impl Visit<'_> {
     /// What was sent each way in that while, by content: packets and bytes.
     #[must_use]
     pub fn contents(&self, seen: &While) -> String {
+        self.contents_of(&seen.during)
+    }
+
+    fn contents_of(&self, during: &Range<u64>) -> String {
         let each = [Heading::Up, Heading::Down].map(|heading| {
             let contents = |capture: &super::capture::Capture| {
-                capture.contents(heading, Station::Sent, &seen.during)
+                capture.contents(heading, Station::Sent, during)
             };
             format!("{heading:?}: {:?}", self.wire.capture(contents))
         });
@@ -477,13 +481,14 @@ impl Visit<'_> {
 
     /// Waits until both hear the other's voice again: seconds of it.
     pub fn until_heard(&self, patience: Duration) -> Result<f64> {
-        let begun = Instant::now();
+        let (begun, from) = (Instant::now(), self.wire.now());
         let mut before = [Counters::of(&self.doctor)?, Counters::of(&self.patient)?];
         let mut heard = [false; 2];
         while heard != [true; 2] {
             ensure!(
                 begun.elapsed() < patience,
-                "no speech within {patience:?}: doctor, patient hear: {heard:?}"
+                "no speech within {patience:?}: doctor, patient hear: {heard:?}; {}",
+                self.contents_of(&(from..self.wire.now()))
             );
             std::thread::sleep(Duration::from_millis(100));
             for (at, person) in [&self.doctor, &*self.patient].into_iter().enumerate() {
