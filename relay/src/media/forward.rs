@@ -2,7 +2,8 @@
 
 use super::{
     MemberId,
-    member::{Kind, Member},
+    lane::Kind,
+    member::Member,
     nack,
     redundancy::room,
     room::Sink,

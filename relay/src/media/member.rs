@@ -4,6 +4,7 @@ use super::{
     MemberId, budget,
     downlink::{Downlink, Limits},
     estimate::{Estimator, probe::Probe},
+    lane::{Kind, Lane},
     level::Loudness,
     negotiated::{Negotiated, Track},
     pacer::Pacer,
@@ -13,7 +14,8 @@ use super::{
     rtcp::Block,
     rtp::Packet,
     slot::Slot,
-    source::{Received, Source},
+    source::Received,
+    stats::Stats,
     time::{MILLISECOND, SECOND},
     twcc::Recorder,
 };
@@ -42,16 +44,6 @@ const WIDE: u64 = 1_000_000;
 const SETTLING: u64 = 3 * SECOND;
 /// A round trip this much longer than it was is a queue, and where much is lost beside it a full one.
 const QUEUE: u64 = 500 * MILLISECOND;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Audio,
-    Video,
-}
-
-impl Kind {
-    pub const BOTH: [Self; 2] = [Self::Audio, Self::Video];
-}
 
 /// What the payload type of a packet says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,72 +83,9 @@ impl<'a> Unpacked<'a> {
     }
 }
 
-/// One kind of media of a member, both ways.
-#[derive(Debug)]
-pub struct Lane {
-    pub track: Option<Track>,
-    pub source: Source,
-    pub slot: Option<Slot>,
-    /// The others get nothing of it.
-    pub muted: bool,
-    /// Numbers FIRs, so that each is a new command.
-    pub firs: u8,
-}
-
-impl Lane {
-    fn new(kind: Kind) -> Self {
-        Self {
-            track: None,
-            source: Source::new(kind == Kind::Audio),
-            slot: None,
-            muted: false,
-            firs: 0,
-        }
-    }
-
-    /// Follows a description. What stays as it was goes on without a break.
-    fn negotiate(&mut self, track: Option<Track>) {
-        if let Some(track) = &track {
-            let slot = self.slot.get_or_insert_with(|| Slot::new(track.local_ssrc));
-            slot.rename(track.local_ssrc);
-        }
-        let same = match (&self.track, &track) {
-            (Some(old), Some(new)) => is_same_stream(old, new),
-            _ => false,
-        };
-        if !same {
-            // the slot stays even without a track: its numbers must never be used again
-            self.slot.iter_mut().for_each(Slot::forget);
-            self.source.end();
-        }
-        self.track = track;
-    }
-
-    /// The track, while the member sends it.
-    #[must_use]
-    pub fn sent(&self) -> Option<&Track> {
-        self.track.as_ref().filter(|track| track.sends)
-    }
-}
-
 /// `b=TIAS` counts no headers (RFC 3890); around a picture's packets they are about 8 % of all.
 const fn at_ip_level(tias: u64) -> u64 {
     tias.saturating_mul(100) / 92
-}
-
-/// Whether packets written under one are as they would be under the other.
-fn is_same_stream(old: &Track, new: &Track) -> bool {
-    let stream = |track: &Track| {
-        (
-            track.payload_type,
-            track.rtx,
-            track.red,
-            track.clock_rate,
-            track.extensions,
-            track.feedback,
-        )
-    };
-    stream(old) == stream(new) && old.codec == new.codec && old.mid == new.mid
 }
 
 #[derive(Debug)]
@@ -192,41 +121,6 @@ pub struct Member {
     /// Of its transport-wide feedback: what came and was lost when it was last looked at.
     feedback: (u64, u64),
     pub stats: Stats,
-}
-
-/// What happened between a member and us. Counters only rise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub received_packets: u64,
-    /// At IP level.
-    pub received_bytes: u64,
-    /// On the way to us, after repair by nobody: as reported to the member.
-    pub received_lost: u64,
-    /// Lost packets that came after we asked.
-    pub repaired: u64,
-    pub sent_packets: u64,
-    /// RTP payload.
-    pub sent_bytes: u64,
-    /// On the way to the member, as it reports them.
-    pub sent_lost: u64,
-    /// Of 256, from the last report.
-    pub sent_fraction_lost: u8,
-    pub resent: u64,
-    /// Microseconds.
-    pub rtt: Option<u64>,
-    /// Packets we asked the member for.
-    pub nacks_sent: u64,
-    pub nacks_received: u64,
-    /// PLI and FIR.
-    pub keyframes_asked: u64,
-    pub keyframes_wanted: u64,
-    /// The member's estimate of what it can receive (REMB), bit/s; 0: it says nothing.
-    pub remb: u64,
-    /// From its transport-wide feedback.
-    pub feedback_came: u64,
-    pub feedback_lost: u64,
-    /// Malformed, or of no payload type we know.
-    pub refused: u64,
 }
 
 impl Member {
@@ -639,25 +533,5 @@ impl Member {
             .chain(queued)
             .min()
             .unwrap_or(u64::MAX)
-    }
-
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let mut stats = Stats {
-            rtt: self.rtt,
-            ..self.stats
-        };
-        for lane in &self.lanes {
-            stats.received_packets += lane.source.meter.packets;
-            stats.received_bytes += lane.source.meter.total;
-            stats.received_lost += lane.source.reception.lost();
-            stats.repaired += lane.source.repaired;
-            if let Some(slot) = &lane.slot {
-                stats.sent_lost += u64::from(slot.reported.lost);
-                let worst = stats.sent_fraction_lost.max(slot.reported.fraction_lost);
-                stats.sent_fraction_lost = worst;
-            }
-        }
-        stats
     }
 }

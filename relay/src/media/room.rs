@@ -15,8 +15,9 @@ use super::{
     codec,
     downlink::{Limits, Second},
     forward::{LATE, forward, replay, resend},
+    lane::Kind,
     level::Floor,
-    member::{Kind, Member, Stats},
+    member::Member,
     negotiated::Negotiated,
     red::Older,
     redundancy::Redundancy,
@@ -24,6 +25,7 @@ use super::{
     rtcp::{Block, Item, items},
     serve::{Desk, SOON},
     source::{Received, Source},
+    stats::Stats,
     time::{MILLISECOND, SECOND},
 };
 

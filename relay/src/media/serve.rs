@@ -1,7 +1,8 @@
 //! The RTCP a member gets from us: reports, requests for what is missing, feedback.
 
 use super::{
-    member::{Kind, Member},
+    lane::Kind,
+    member::Member,
     nack,
     negotiated::Track,
     room::Sink,

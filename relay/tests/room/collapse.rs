@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use clinicall_relay::media::{
     estimate::probe::Probe,
-    member::{Kind, Member},
+    lane::Kind,
+    member::Member,
     rtcp::{Block, Writer},
     time,
     twcc::Recorder,

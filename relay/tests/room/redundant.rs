@@ -1,7 +1,7 @@
 //! Speech on lossy links: carried along by the next packets (RFC 2198) to and from who loses some.
 
 use clinicall_relay::media::{
-    MemberId, downlink::Limits, member::Kind, red::Bundle, rtcp::Block, rtp::Packet,
+    MemberId, downlink::Limits, lane::Kind, red::Bundle, rtcp::Block, rtp::Packet,
 };
 
 use crate::clinic::*;

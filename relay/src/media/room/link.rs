@@ -7,7 +7,7 @@ use crate::media::{
         probe::{Found, Probe},
     },
     forward::{pad, release},
-    member::Kind,
+    lane::Kind,
     serve::{SOON, serve},
 };
 

@@ -8,7 +8,7 @@ use crate::media::{
     Event, RoomId, count,
     dtls::Step,
     ice::{Agent, Route},
-    member::Kind,
+    lane::Kind,
     negotiated::Negotiated,
     room::Room,
     roster::{Member, PATIENCE},
