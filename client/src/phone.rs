@@ -359,7 +359,7 @@ impl Phone {
         for call in &self.calls {
             if let Some(leg) = call.leg() {
                 // refused: it is ending
-                let _ = self.agent.move_call(leg, socket);
+                let _ = self.agent.move_call(now, leg, socket);
             }
         }
         if let Some(registration) = self.registration {

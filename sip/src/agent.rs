@@ -324,7 +324,8 @@ impl Agent {
 
     /// From now on `call` uses `flow` (its socket was replaced). A re-INVITE or UPDATE of the peer's
     /// that comes by another flow moves the call by itself.
-    pub fn move_call(&mut self, call: CallId, flow: Flow) -> Result<(), Refused> {
+    pub fn move_call(&mut self, now: Time, call: CallId, flow: Flow) -> Result<(), Refused> {
+        self.at(now);
         self.move_call_to(call, flow)
     }
 

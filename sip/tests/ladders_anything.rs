@@ -372,7 +372,7 @@ impl World {
                     self.agents[me].open(self.flow, self.transport);
                     let calls: Vec<CallId> = self.people[me].calls.keys().copied().collect();
                     for call in calls {
-                        let _ = self.agents[me].move_call(call, self.flow);
+                        let _ = self.agents[me].move_call(now, call, self.flow);
                     }
                 }
             }

@@ -505,8 +505,7 @@ impl Member {
             for lane in &self.lanes {
                 let source = &lane.source;
                 let repair = source.missed.wake().into_iter();
-                let keyframe = source.wish.wake(self.distance());
-                let keyframe = keyframe.filter(|_| source.listens());
+                let keyframe = source.wish_wake(self.distance());
                 wake = repair.chain(keyframe).fold(wake, u64::min);
             }
         }

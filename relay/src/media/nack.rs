@@ -27,32 +27,62 @@ pub fn wait(rate: u64) -> u64 {
         .min(LONGEST_WAIT)
 }
 
-/// What part of a stream is lost now, by its last tens of packets. A link that loses more than this is flooded: what is
-/// sent again over it is lost as well, and so is what it takes the place of.
+/// What part of a stream is lost now, by its last tens of packets. A link that loses half is flooded: what is sent
+/// again over it is lost as well, and so is what it takes the place of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lately {
     lost: u32,
+    flooded: bool,
+    /// When the last gap was seen.
+    gap_at: u64,
 }
 
 impl Lately {
     const ALL: u32 = 1 << 16;
     const PACKETS: u32 = 32;
-    /// In percent. A fifth at random comes nowhere near.
-    const FLOODED: u32 = 40;
+    /// From here on it is flooded, and until there; in percent. A third at random comes nowhere near.
+    const FLOODED: u32 = 50;
+    const OVER: u32 = 35;
     /// A longer gap is of a link that was dead, and is not any more.
     const GAP: u64 = 12;
+    /// Without a gap it is over, however few packets came.
+    const CALM: u64 = SECOND;
 
     /// `gap` packets did not come, and the one behind them did.
-    pub fn came(&mut self, gap: u64) {
+    pub fn came(&mut self, now: u64, gap: u64) {
+        if gap > 0 {
+            self.gap_at = now;
+        }
         for _ in 0..gap.min(Self::GAP) {
             self.lost += (Self::ALL - self.lost) / Self::PACKETS;
         }
         self.lost -= self.lost / Self::PACKETS;
+        let bound = if self.flooded {
+            Self::OVER
+        } else {
+            Self::FLOODED
+        };
+        self.flooded = self.lost > Self::ALL / 100 * bound;
+    }
+
+    /// One of a gap came all the same, by another way.
+    pub fn came_late(&mut self) {
+        self.lost = self.lost.saturating_sub(Self::ALL / Self::PACKETS);
     }
 
     #[must_use]
-    pub fn is_flooded(self) -> bool {
-        self.lost > Self::ALL / 100 * Self::FLOODED
+    pub fn is_flooded(self, now: u64) -> bool {
+        now < self.calm_at()
+    }
+
+    /// When a flood is over if nothing more is lost; 0: there is none.
+    #[must_use]
+    pub fn calm_at(self) -> u64 {
+        if self.flooded {
+            self.gap_at + Self::CALM
+        } else {
+            0
+        }
     }
 }
 
@@ -216,29 +246,40 @@ mod tests {
                 gap += 1;
                 continue;
             }
-            lately.came(std::mem::take(&mut gap));
-            flooded += u32::from(lately.is_flooded());
+            lately.came(0, std::mem::take(&mut gap));
+            flooded += u32::from(lately.is_flooded(0));
         }
         f64::from(flooded) / 1e6
     }
 
     #[test]
     fn a_link_that_loses_a_fifth_is_repaired_and_a_flooded_one_is_not() {
-        assert!(taken_for_a_flood(5) == 0.0);
-        assert!(taken_for_a_flood(20) < 0.001);
+        assert!(taken_for_a_flood(20) == 0.0);
+        assert!(taken_for_a_flood(30) < 0.02);
         let mut collapsed = Lately::default();
-        collapsed.came(3);
-        assert!(!collapsed.is_flooded());
+        collapsed.came(0, 3);
+        assert!(!collapsed.is_flooded(0));
         for _ in 0..3 {
-            collapsed.came(7);
+            collapsed.came(0, 7);
         }
-        assert!(collapsed.is_flooded(), "seven of eight");
+        assert!(collapsed.is_flooded(0), "seven of eight");
+        assert!(!collapsed.is_flooded(SECOND), "nothing was lost since");
         for _ in 0..64 {
-            collapsed.came(0);
+            collapsed.came(0, 0);
         }
-        assert!(!collapsed.is_flooded(), "that is over");
-        collapsed.came(200);
-        assert!(!collapsed.is_flooded(), "a link that died and is back");
+        assert!(!collapsed.is_flooded(0), "that is over");
+        collapsed.came(0, 200);
+        assert!(!collapsed.is_flooded(0), "a link that died and is back");
+    }
+
+    #[test]
+    fn what_takes_another_way_is_no_flood() {
+        let mut lately = Lately::default();
+        for _ in 0..1_000 {
+            lately.came(0, 1);
+            lately.came_late();
+            assert!(!lately.is_flooded(0));
+        }
     }
 
     #[test]

@@ -132,13 +132,15 @@ impl Source {
         self.unreported = true;
         self.reception
             .came(now, number, packet.timestamp, track.clock_rate);
-        if let Arrival::Next { gap, .. } = arrival {
-            self.lately.came(gap);
+        match arrival {
+            Arrival::Next { gap, .. } => self.lately.came(now, gap),
+            Arrival::Late { .. } => self.lately.came_late(),
+            _ => self.lately = Lately::default(),
         }
         if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
             self.wish.want();
         }
-        if self.lately.is_flooded() && !self.missed.is_empty() {
+        if self.lately.is_flooded(now) && !self.missed.is_empty() {
             self.missed.clear();
             self.wish.want();
         }
@@ -309,10 +311,11 @@ impl Source {
         Some(Received { begins, ..received })
     }
 
-    /// It flows, and what it is asked for may come: a keyframe as well as a repair only floods a flooded link more.
+    /// When to ask for a keyframe: one only floods a flooded link more. `None`: nobody wants one, or nothing flows.
     #[must_use]
-    pub fn listens(&self) -> bool {
-        self.live && !self.lately.is_flooded()
+    pub fn wish_wake(&self, rtt: u64) -> Option<u64> {
+        let wake = self.wish.wake(rtt).filter(|_| self.live)?;
+        Some(wake.max(self.lately.calm_at()))
     }
 
     /// Something came at most so long ago.

@@ -253,3 +253,34 @@ fn packets_from_before_a_new_description_are_not_sent_again_in_a_new_dress() {
     let seen = clinic.seen(DOCTOR).pop().unwrap();
     assert_eq!((seen.payload_type, seen.sequence), (120, lost.sequence + 1));
 }
+
+/// What is sent again over a link that loses most of what is sent is lost as well, and so is the speech in whose place
+/// it goes.
+#[test]
+fn nothing_is_asked_for_over_a_flooded_link_and_a_keyframe_when_that_is_over() {
+    let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
+    clinic.shows(PATIENT, true);
+    let floods = |clinic: &mut Clinic, times: usize| {
+        for _ in 0..times {
+            for _ in 0..7 {
+                clinic.picture(PATIENT, false, b"lost");
+            }
+            clinic.shows(PATIENT, false);
+            clinic.run(100);
+        }
+        let told = clinic.told(PATIENT);
+        let asks = |told: &&Told| matches!(told, Told::Nack { .. } | Told::Pli { .. });
+        told.iter().filter(asks).count()
+    };
+    assert!(floods(&mut clinic, 3) > 0, "so far it may be a bad moment");
+    assert_eq!(floods(&mut clinic, 20), 0);
+    for _ in 0..20 {
+        clinic.shows(PATIENT, false);
+        clinic.run(60);
+    }
+    let told = clinic.told(PATIENT);
+    assert!(
+        told.iter().any(|told| matches!(told, Told::Pli { .. })),
+        "{told:?}"
+    );
+}

@@ -171,6 +171,7 @@ impl Agent {
         let tx = self.transactions.open(&mut self.wire, flow, &request);
         // Who reconnected goes on by the new connection (RFC 5626's flows, and our own moves).
         if matches!(request.method, Method::Invite | Method::Update) {
+            self.acknowledged_by_a_change(&mut call, flow);
             self.goes_on_by(&mut call, flow);
         }
         match request.method {

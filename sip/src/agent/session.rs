@@ -328,8 +328,7 @@ impl Agent {
             return Err(Refused::Closed);
         }
         let mut call = self.grab(call)?;
-        self.goes_on_by(&mut call, flow);
-        if matches!(call.phase, Phase::Talking) {
+        if self.goes_on_by(&mut call, flow) {
             self.next_change(&mut call);
         }
         self.put(call);
@@ -337,15 +336,15 @@ impl Agent {
     }
 
     /// The peer is reached by `flow` from now on. A change that came by another is answered there in vain, and the ACK
-    /// of an answer of ours is lost with it: the next change must not find the call busy with either.
-    pub(super) fn goes_on_by(&mut self, call: &mut Call, flow: Flow) {
-        if call.flow == flow {
-            return;
-        }
+    /// of an answer of ours is lost with it: the next change must not find the call busy with either. `true`: an offer
+    /// that waits may leave.
+    pub(super) fn goes_on_by(&mut self, call: &mut Call, flow: Flow) -> bool {
+        let moves = call.flow != flow && matches!(call.phase, Phase::Talking);
         call.flow = flow;
-        if matches!(call.phase, Phase::Talking) {
+        if moves {
             self.drop_their_change(call);
             self.no_ack_will_come(call);
         }
+        moves
     }
 }

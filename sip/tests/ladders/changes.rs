@@ -1,6 +1,9 @@
 //! Changes of an established session.
 
-use clinicall_sip::{Status, agent::Transport};
+use clinicall_sip::{
+    Status,
+    agent::{Flow, Transport},
+};
 
 use super::clinic::Clinic;
 
@@ -60,7 +63,7 @@ fn the_connection_is_replaced_and_the_call_goes_on() {
     clinic.run_for(100);
     clinic.ladder();
     let flow = clinic.reconnect("patient", "doctor");
-    clinic.agent("patient").move_call(call, flow).unwrap();
+    clinic.moves("patient", call, flow);
     clinic.change("patient", call, "v=0 after the tunnel");
     clinic.run_for(100);
     clinic.answer_change("doctor", taken, "v=0 good to see you again");
@@ -77,10 +80,22 @@ fn a_change_over_a_dead_connection_fails_and_the_call_stays() {
     clinic.change("patient", call, "v=0 with video");
     clinic.run_for(1_000);
     let flow = clinic.reconnect("patient", "doctor");
-    clinic.agent("patient").move_call(call, flow).unwrap();
+    clinic.moves("patient", call, flow);
     clinic.hangup("patient", call);
     clinic.run_until_quiet();
     insta::assert_snapshot!(clinic.ladder());
+}
+
+/// Whether both ends see the old connection die, or the doctor's not yet when the new one is there.
+type Replace = fn(&mut Clinic, &str, &str) -> Flow;
+const REPLACED: [Replace; 2] = [Clinic::reconnect, Clinic::replace];
+
+fn goes_on(clinic: &mut Clinic, what: &str) {
+    clinic.run_for(60_000);
+    let ladder = clinic.ladder();
+    for end in ["500 ", "491 ", "503 ", "BYE", "Ended"] {
+        assert!(!ladder.contains(end), "{what}: {end}: {ladder}");
+    }
 }
 
 /// The doctor's 200 dies with the connection, or the patient's ACK of it does: either way the patient's next change
@@ -88,19 +103,55 @@ fn a_change_over_a_dead_connection_fails_and_the_call_stays() {
 #[test]
 fn the_connection_is_replaced_while_a_change_is_answered() {
     for (lost, later) in [("the 200", 0), ("the ACK", 15)] {
+        for replace in REPLACED {
+            let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
+            clinic.change("patient", call, "v=0 into the tunnel");
+            clinic.run_for(12);
+            clinic.answer_change("doctor", taken, "v=0 good bye");
+            clinic.run_for(later);
+            clinic.ladder();
+            let flow = replace(&mut clinic, "patient", "doctor");
+            clinic.moves("patient", call, flow);
+            clinic.ladder();
+            clinic.change("patient", call, "v=0 after the tunnel");
+            clinic.run_for(100);
+            clinic.answer_change("doctor", taken, "v=0 good to see you again");
+            goes_on(&mut clinic, lost);
+        }
+    }
+}
+
+/// The doctor's page is still at it when the patient asks again by another connection: what it was asked first is
+/// asked by nobody any more.
+#[test]
+fn the_connection_is_replaced_before_a_change_is_answered() {
+    for replace in REPLACED {
         let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
         clinic.change("patient", call, "v=0 into the tunnel");
         clinic.run_for(12);
-        clinic.answer_change("doctor", taken, "v=0 good bye");
-        clinic.run_for(later);
-        let flow = clinic.reconnect("patient", "doctor");
-        clinic.agent("patient").move_call(call, flow).unwrap();
+        let flow = replace(&mut clinic, "patient", "doctor");
+        clinic.moves("patient", call, flow);
+        clinic.ladder();
         clinic.change("patient", call, "v=0 after the tunnel");
         clinic.run_for(100);
         clinic.answer_change("doctor", taken, "v=0 good to see you again");
-        clinic.run_for(60_000);
-        let ladder = clinic.ladder();
-        assert!(!ladder.contains("500"), "{lost} is lost: {ladder}");
-        assert!(!ladder.contains("BYE"), "{lost} is lost: {ladder}");
+        goes_on(&mut clinic, "the change");
     }
+}
+
+/// The ACK of the first 200 dies with the connection: that the patient changes the call says that the 200 came.
+#[test]
+fn the_connection_is_replaced_before_the_call_is_acknowledged() {
+    let mut clinic = Clinic::with(&["patient", "doctor"], Transport::Wss);
+    let call = clinic.call("patient", "doctor");
+    clinic.run_for(100);
+    let taken = clinic.accept("doctor", Some("v=0 doctor's answer"));
+    clinic.run_for(15);
+    let flow = clinic.replace("patient", "doctor");
+    clinic.moves("patient", call, flow);
+    clinic.ladder();
+    clinic.change("patient", call, "v=0 after the tunnel");
+    clinic.run_for(100);
+    clinic.answer_change("doctor", taken, "v=0 good to see you again");
+    goes_on(&mut clinic, "the ACK");
 }

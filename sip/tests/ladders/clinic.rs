@@ -150,21 +150,38 @@ impl Clinic {
     pub fn cut(&mut self, one: &str, other: &str) {
         let (one, other) = (self.who(one), self.who(other));
         self.note("(connection lost)");
-        for (me, peer) in [(one, other), (other, one)] {
-            self.cut.push((me, peer));
-            let now = self.now;
-            if let Some(agent) = &mut self.people[me].agent {
-                agent.closed(now, Flow(peer as u64));
-            }
+        self.cut.extend([(one, other), (other, one)]);
+        self.closed(one, other);
+        self.closed(other, one);
+        self.settle();
+    }
+
+    /// One of them is told that the connection is closed; what was on the way is lost.
+    fn closed(&mut self, me: usize, peer: usize) {
+        let now = self.now;
+        if let Some(agent) = &mut self.people[me].agent {
+            agent.closed(now, Flow(peer as u64));
         }
         self.air
-            .retain(|_, letter| ![(one, other), (other, one)].contains(&(letter.from, letter.to)));
-        self.settle();
+            .retain(|_, letter| ![(me, peer), (peer, me)].contains(&(letter.from, letter.to)));
     }
 
     /// The connection breaks and a new one takes its place, with a new name at either end.
     pub fn reconnect(&mut self, one: &str, other: &str) -> Flow {
         self.cut(one, other);
+        self.connect_anew(one, other)
+    }
+
+    /// The first gives the connection up, and the other has not seen that it is dead when a new one takes its place.
+    pub fn replace(&mut self, one: &str, other: &str) -> Flow {
+        let (me, peer) = (self.who(one), self.who(other));
+        self.note("(connection given up)");
+        self.closed(me, peer);
+        self.settle();
+        self.connect_anew(one, other)
+    }
+
+    fn connect_anew(&mut self, one: &str, other: &str) -> Flow {
         let (one, other) = (self.who(one), self.who(other));
         self.cut
             .retain(|pair| ![(one, other), (other, one)].contains(pair));
@@ -177,6 +194,13 @@ impl Clinic {
             }
         }
         Flow(shift + other as u64)
+    }
+
+    /// The call goes on over that connection.
+    pub fn moves(&mut self, who: &str, call: CallId, flow: Flow) {
+        let now = self.now;
+        self.agent(who).move_call(now, call, flow).unwrap();
+        self.settle();
     }
 
     /// The peer falls silent, and nobody is told.
@@ -405,7 +429,10 @@ impl Clinic {
                 match output {
                     Output::Send { flow, bytes } => {
                         let to = usize::try_from(flow.0 % 100).unwrap();
-                        self.post(at, to, bytes);
+                        // by a connection that the other has given up it goes nowhere
+                        if flow.0 / 100 == self.generation {
+                            self.post(at, to, bytes);
+                        }
                     }
                     Output::WakeAt(when) => person.wake = Some(when),
                     Output::Event(event) => {

@@ -71,7 +71,7 @@ fn act(clinic: &mut Clinic, dice: &mut Entropy, phone: usize, calls: &mut Vec<(u
             clinic.register(phone);
             let flow = clinic.phones[phone].flow.expect("it was just connected");
             for call in incoming.into_iter().chain(own) {
-                let _ = clinic.phones[phone].agent.move_call(call, flow);
+                let _ = clinic.phones[phone].agent.move_call(clinic.now, call, flow);
             }
         }
         13 | 14 => clinic_acts(clinic, dice),

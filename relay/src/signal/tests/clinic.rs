@@ -189,6 +189,13 @@ impl Clinic {
         self.exchange.open(self.now, flow, Transport::Ws, address);
     }
 
+    /// The phone's call goes on over the socket it has now.
+    pub fn goes_on_over_its_socket(&mut self, phone: usize, call: CallId) {
+        let phone = &mut self.phones[phone];
+        let flow = phone.flow.expect("it is connected");
+        phone.agent.move_call(self.now, call, flow).unwrap();
+    }
+
     /// The socket is gone on both sides.
     pub fn disconnect(&mut self, phone: usize, how: Closing) {
         let flow = self.phones[phone].flow.take().expect("it is connected");

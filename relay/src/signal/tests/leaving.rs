@@ -59,8 +59,7 @@ fn a_lost_socket_comes_back_and_the_call_goes_on() {
     clinic.run_for(Millis::from_secs(4));
     clinic.connect(patient);
     clinic.register(patient);
-    let flow = clinic.phones[patient].flow.unwrap();
-    clinic.phones[patient].agent.move_call(call, flow).unwrap();
+    clinic.goes_on_over_its_socket(patient, call);
     clinic.run_for(Millis::from_secs(60));
     assert_eq!(clinic.seen(patient), ["registered"]);
     // and a BYE of the other side finds its way over the new socket
@@ -114,8 +113,7 @@ fn a_telephone_that_changed_networks_replaces_the_socket_nobody_saw_die() {
     clinic.phones[patient].agent.closed(now, old);
     clinic.connect(patient);
     clinic.register(patient);
-    let flow = clinic.phones[patient].flow.unwrap();
-    clinic.phones[patient].agent.move_call(call, flow).unwrap();
+    clinic.goes_on_over_its_socket(patient, call);
     clinic.run_for(Millis::from_secs(30));
     assert_eq!(clinic.seen(patient), ["registered"]);
     assert!(clinic.seen(doctor).is_empty());

@@ -191,9 +191,8 @@ fn a_limit_told_while_the_doctor_was_away_is_told_on_the_return() {
     say(&mut clinic, patient, Method::Info, BANDWIDTH, "audio=17");
     clinic.connect(doctor);
     clinic.register(doctor);
-    let (call, flow) = (clinic.phones[doctor].incoming, clinic.phones[doctor].flow);
-    let agent = &mut clinic.phones[doctor].agent;
-    agent.move_call(call.unwrap(), flow.unwrap()).unwrap();
+    let call = clinic.phones[doctor].incoming.unwrap();
+    clinic.goes_on_over_its_socket(doctor, call);
     clinic.run_for(Millis(500));
     assert!(clinic.seen(doctor).contains(&"INFO audio=17"));
 }

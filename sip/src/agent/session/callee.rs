@@ -273,10 +273,24 @@ impl Agent {
         self.wire.timers.cancel(call.id, Alarm::Resend200);
         self.wire.timers.cancel(call.id, Alarm::NoAck);
         if unacked.offered {
+            // an offer that waited for it is of a state that the application now leaves
+            call.wanted = None;
             self.wire.tell(Event::Changed {
                 call: call.name(),
                 result: Err(Status(503)),
             });
+        }
+    }
+
+    /// A change of the caller's by another flow than our 200 to its INVITE left by: it has the 200, and its ACK died with
+    /// that flow.
+    pub(in crate::agent) fn acknowledged_by_a_change(&mut self, call: &mut Call, flow: Flow) {
+        let answered = matches!(call.phase, Phase::Answered);
+        let lost = |unacked: &mut Unacked| answered && !unacked.offered && unacked.flow != flow;
+        if let Some(unacked) = call.unacked.take_if(lost) {
+            self.wire.timers.cancel(call.id, Alarm::Resend200);
+            self.wire.timers.cancel(call.id, Alarm::NoAck);
+            self.proceed_after_ack(call, &unacked, None);
         }
     }
 
