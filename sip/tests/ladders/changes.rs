@@ -2,7 +2,7 @@
 
 use clinicall_sip::{
     Status,
-    agent::{Flow, Transport},
+    agent::{CallId, Flow, Transport},
 };
 
 use super::clinic::Clinic;
@@ -90,7 +90,14 @@ fn a_change_over_a_dead_connection_fails_and_the_call_stays() {
 type Replace = fn(&mut Clinic, &str, &str) -> Flow;
 const REPLACED: [Replace; 2] = [Clinic::reconnect, Clinic::replace];
 
-fn goes_on(clinic: &mut Clinic, what: &str) {
+/// The patient's call goes on over a new connection: a change by that is answered, and nothing of before ends the call.
+fn goes_on(clinic: &mut Clinic, (call, taken): (CallId, CallId), replace: Replace, what: &str) {
+    let flow = replace(clinic, "patient", "doctor");
+    clinic.moves("patient", call, flow);
+    clinic.ladder();
+    clinic.change("patient", call, "v=0 after the tunnel");
+    clinic.run_for(100);
+    clinic.answer_change("doctor", taken, "v=0 good to see you again");
     clinic.run_for(60_000);
     let ladder = clinic.ladder();
     for end in ["500 ", "491 ", "503 ", "BYE", "Ended"] {
@@ -109,14 +116,7 @@ fn the_connection_is_replaced_while_a_change_is_answered() {
             clinic.run_for(12);
             clinic.answer_change("doctor", taken, "v=0 good bye");
             clinic.run_for(later);
-            clinic.ladder();
-            let flow = replace(&mut clinic, "patient", "doctor");
-            clinic.moves("patient", call, flow);
-            clinic.ladder();
-            clinic.change("patient", call, "v=0 after the tunnel");
-            clinic.run_for(100);
-            clinic.answer_change("doctor", taken, "v=0 good to see you again");
-            goes_on(&mut clinic, lost);
+            goes_on(&mut clinic, (call, taken), replace, lost);
         }
     }
 }
@@ -129,13 +129,7 @@ fn the_connection_is_replaced_before_a_change_is_answered() {
         let (mut clinic, call, taken) = Clinic::talking(Transport::Wss);
         clinic.change("patient", call, "v=0 into the tunnel");
         clinic.run_for(12);
-        let flow = replace(&mut clinic, "patient", "doctor");
-        clinic.moves("patient", call, flow);
-        clinic.ladder();
-        clinic.change("patient", call, "v=0 after the tunnel");
-        clinic.run_for(100);
-        clinic.answer_change("doctor", taken, "v=0 good to see you again");
-        goes_on(&mut clinic, "the change");
+        goes_on(&mut clinic, (call, taken), replace, "the change");
     }
 }
 
@@ -147,11 +141,5 @@ fn the_connection_is_replaced_before_the_call_is_acknowledged() {
     clinic.run_for(100);
     let taken = clinic.accept("doctor", Some("v=0 doctor's answer"));
     clinic.run_for(15);
-    let flow = clinic.replace("patient", "doctor");
-    clinic.moves("patient", call, flow);
-    clinic.ladder();
-    clinic.change("patient", call, "v=0 after the tunnel");
-    clinic.run_for(100);
-    clinic.answer_change("doctor", taken, "v=0 good to see you again");
-    goes_on(&mut clinic, "the ACK");
+    goes_on(&mut clinic, (call, taken), Clinic::replace, "the ACK");
 }
