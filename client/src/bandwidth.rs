@@ -134,7 +134,7 @@ impl Bandwidth {
             "32k" => (28, 0),
             // what 5 % of loss takes to repair has to fit as well
             "64k" => (17, 36),
-            // and its encoders go above what they are told for a second. More speech than this is understood better
+            // and encoders go above what they are told for a second. More speech than this is understood better
             // where packets are lost, but floods a link that collapses
             "150k" => (24, 106),
             "256k" => (32, 196),

@@ -233,8 +233,7 @@ fn repairs(now: u64, member: &mut Member, desk: &mut Desk) {
             desk.writer
                 .nack(track.local_ssrc, media, desk.ask.iter().copied());
         }
-        let wake = lane.source.wish_wake(distance);
-        if wake.is_some_and(|wake| wake <= now) && lane.source.wish.due(now, distance) {
+        if lane.source.wish_due(now, distance) {
             member.stats.keyframes_asked += 1;
             lane.firs = lane.firs.wrapping_add(1);
             keyframe(track, media, lane.firs, &mut desk.writer);

@@ -113,12 +113,11 @@ impl Source {
         }
         self.meter.add(now, packet.payload.len());
         let arrival = self.follower.arrived(packet.sequence);
-        let (number, gap) = match arrival {
-            Arrival::Next { number, gap } => (number, gap),
-            Arrival::Late { number } => (number, 0),
+        let number = match arrival {
+            Arrival::Next { number, .. } | Arrival::Late { number } => number,
             Arrival::Restart { number } => {
                 self.restart(number);
-                (number, 0)
+                number
             }
             Arrival::Duplicate | Arrival::Stray => return None,
         };
@@ -133,19 +132,21 @@ impl Source {
         self.reception
             .came(now, number, packet.timestamp, track.clock_rate);
         match arrival {
-            Arrival::Next { gap, .. } => self.lately.came(now, gap),
-            Arrival::Late { .. } => self.lately.came_late(),
-            _ => self.lately = Lately::default(),
-        }
-        if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
-            self.wish.want();
+            Arrival::Next { gap, .. } => {
+                self.lately.came(now, gap);
+                if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
+                    self.wish.want();
+                }
+            }
+            Arrival::Late { .. } => {
+                self.lately.came_late();
+                self.missed.came(number);
+            }
+            _ => {}
         }
         if self.lately.is_flooded(now) && !self.missed.is_empty() {
             self.missed.clear();
             self.wish.want();
-        }
-        if let Arrival::Late { .. } = arrival {
-            self.missed.came(number);
         }
         let received = self.examine(track, number, packet, packet.payload);
         if let Some(picture) = &received.picture {
@@ -295,6 +296,7 @@ impl Source {
     fn restart(&mut self, number: u64) {
         self.epoch = self.epoch.wrapping_add(1);
         self.missed.clear();
+        self.lately = Lately::default();
         self.clock = None;
         self.keyframe = None;
         self.reception = Reception::starting(number);
@@ -316,6 +318,11 @@ impl Source {
     pub fn wish_wake(&self, rtt: u64) -> Option<u64> {
         let wake = self.wish.wake(rtt).filter(|_| self.live)?;
         Some(wake.max(self.lately.calm_at()))
+    }
+
+    /// Whether to ask for one now, which is then noted.
+    pub fn wish_due(&mut self, now: u64, rtt: u64) -> bool {
+        self.wish_wake(rtt).is_some_and(|wake| wake <= now) && self.wish.due(now, rtt)
     }
 
     /// Something came at most so long ago.

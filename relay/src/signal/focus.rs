@@ -128,10 +128,7 @@ impl Focus {
 
     /// A device has registered over `flow`: its calls go on there.
     pub fn returned(&mut self, desk: &mut Desk<'_>, user: &str, instance: &str, flow: Flow) {
-        for key in self
-            .legs
-            .returned((desk.agent, desk.now), user, instance, flow)
-        {
+        for key in self.legs.returned(desk, user, instance, flow) {
             self.tell_limits(desk, key);
         }
     }

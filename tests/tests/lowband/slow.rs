@@ -27,6 +27,15 @@ pub fn slow_visit(
     Village::shared()?.visit(Clinicall, browsers, (&options, &options), tale)
 }
 
+/// Both hear the other, and more than half of it is what was said.
+fn hear_each_other(seen: &While) -> Result<()> {
+    for heard in [seen.doctor, seen.patient] {
+        ensure!(heard.energy > 0.0, "silence: {seen}");
+        ensure!(heard.concealed < 0.5, "speech is not understood: {seen}");
+    }
+    Ok(())
+}
+
 /// Rings over that link, lets the call settle, and looks on.
 fn watched(visit: &Visit<'_>, link: Link, video: bool, lasting: Duration) -> Result<(While, Told)> {
     visit.patient.on(link);
@@ -45,10 +54,7 @@ fn a_face_on_64_kbit(patient: Kind) -> Result<()> {
     let bandwidth = json!("64k");
     slow_visit((Chromium, patient), &bandwidth, |visit| {
         let (seen, told) = watched(visit, Link::cell(64, 5.0, 300), true, 12 * SECOND)?;
-        for heard in [seen.doctor, seen.patient] {
-            ensure!(heard.energy > 0.0, "silence: {seen}");
-            ensure!(heard.concealed < 0.5, "speech is not understood: {seen}");
-        }
+        hear_each_other(&seen)?;
         let (up, down) = seen.kbps();
         ensure!(up < 70.0 && down < 70.0, "the budget is not kept: {seen}");
         // the picture yields to speech where both do not fit, and the page is told
@@ -78,10 +84,7 @@ fn a_face_on_64_kbit_with_loss_in_firefox() -> Result<()> {
 fn speech_on_16_kbit() -> Result<()> {
     slow_visit((Chromium, Chromium), &json!("16k"), |visit| {
         let (seen, _) = watched(visit, Link::cell(16, 2.0, 300), false, 10 * SECOND)?;
-        for heard in [seen.doctor, seen.patient] {
-            ensure!(heard.energy > 0.0, "silence: {seen}");
-            ensure!(heard.concealed < 0.5, "speech is not understood: {seen}");
-        }
+        hear_each_other(&seen)?;
         let (up, down) = seen.kbps();
         ensure!(up < 16.0 && down < 16.0, "the budget is not kept: {seen}");
         Ok(())
@@ -151,10 +154,7 @@ fn a_link_collapses_for_ten_seconds(patient: Kind) -> Result<()> {
         ensure!(down < 26.0, "too much for the patient to hear: {low}");
         let most = if patient == Chromium { 30.0 } else { 38.0 };
         ensure!(up < most, "too much for the doctor to hear: {low}");
-        for heard in [back.doctor, back.patient] {
-            ensure!(heard.energy > 0.0, "silence: {back}");
-            ensure!(heard.concealed < 0.5, "speech is not back: {back}");
-        }
+        hear_each_other(&back)?;
         ensure!(was_told(&told.1, GONE), "nobody told the patient: {told:?}");
         ensure!(was_told(&told.1, BACK), "nor that it is over: {told:?}");
         let theirs = "the other side's link takes";
@@ -228,10 +228,7 @@ fn a_doctor_who_knows_nothing_of_a_link_of_16_kbit() -> Result<()> {
     let each = (&doctor, &patient);
     Village::shared()?.visit(Clinicall, (Chromium, Chromium), each, |visit| {
         let (seen, told) = watched(visit, Link::cell(16, 0.0, 300), false, 10 * SECOND)?;
-        for heard in [seen.doctor, seen.patient] {
-            ensure!(heard.energy > 0.0, "silence: {seen}");
-            ensure!(heard.concealed < 0.5, "speech is not understood: {seen}");
-        }
+        hear_each_other(&seen)?;
         let (up, down) = seen.kbps();
         ensure!(up < 16.0 && down < 16.0, "the budget is not kept: {seen}");
         let theirs = "the other side's link takes";

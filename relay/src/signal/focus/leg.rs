@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use clinicall_sip::{
-    Agent, Millis, Time,
+    Millis, Time,
     agent::{CallId, Flow},
 };
 
-use super::room::Key;
+use super::{Desk, room::Key};
 use crate::{
     media::{Limits, MemberId},
     signal::Closing,
@@ -159,7 +159,7 @@ impl Legs {
     /// A device has registered over `flow`: its calls go on there. The rooms it is in.
     pub fn returned(
         &mut self,
-        (agent, now): (&mut Agent, Time),
+        desk: &mut Desk<'_>,
         user: &str,
         instance: &str,
         flow: Flow,
@@ -167,7 +167,7 @@ impl Legs {
         let mut rooms = Vec::new();
         for (call, leg) in &mut self.legs {
             let its_own = leg.user == user && leg.instance.as_deref() == Some(instance);
-            if its_own && leg.flow != flow && agent.move_call(now, *call, flow).is_ok() {
+            if its_own && leg.flow != flow && desk.agent.move_call(desk.now, *call, flow).is_ok() {
                 leg.flow = flow;
                 leg.absent = None;
                 rooms.push(leg.room);

@@ -205,6 +205,14 @@ impl Agent {
         }
     }
 
+    /// The 2xx of ours whose ACK is waited for no more, if it is this one.
+    fn settled(&mut self, call: &mut Call, this: impl Fn(&Unacked) -> bool) -> Option<Unacked> {
+        let unacked = call.unacked.take_if(|unacked| this(unacked))?;
+        self.wire.timers.cancel(call.id, Alarm::Resend200);
+        self.wire.timers.cancel(call.id, Alarm::NoAck);
+        Some(unacked)
+    }
+
     /// The ACK of a 2xx of ours.
     pub(in crate::agent) fn acknowledged(&mut self, id: u64, request: &Request) {
         let Some(mut call) = self.calls.remove(id) else {
@@ -212,9 +220,7 @@ impl Agent {
         };
         let cseq = read::seq(&request.headers).unwrap_or_default();
         let known = call.dialog_of(&request.headers).is_some();
-        if known && let Some(unacked) = call.unacked.take_if(|unacked| unacked.cseq == cseq) {
-            self.wire.timers.cancel(id, Alarm::Resend200);
-            self.wire.timers.cancel(id, Alarm::NoAck);
+        if known && let Some(unacked) = self.settled(&mut call, |unacked| unacked.cseq == cseq) {
             let answer =
                 read::description(&request.headers, &request.body).filter(|_| unacked.offered);
             if answer.is_some() {
@@ -267,12 +273,10 @@ impl Agent {
     /// The flow of our 2xx to a re-INVITE is gone, and maybe the 2xx as well. The dialog outlives it: the peer whose
     /// ACK was lost goes on, and the one that was not answered asks again.
     pub(super) fn no_ack_will_come(&mut self, call: &mut Call) {
-        let Some(unacked) = call.unacked.take() else {
-            return;
-        };
-        self.wire.timers.cancel(call.id, Alarm::Resend200);
-        self.wire.timers.cancel(call.id, Alarm::NoAck);
-        if unacked.offered {
+        if self
+            .settled(call, |_| true)
+            .is_some_and(|unacked| unacked.offered)
+        {
             // an offer that waited for it is of a state that the application now leaves
             call.wanted = None;
             self.wire.tell(Event::Changed {
@@ -286,18 +290,15 @@ impl Agent {
     /// that flow.
     pub(in crate::agent) fn acknowledged_by_a_change(&mut self, call: &mut Call, flow: Flow) {
         let answered = matches!(call.phase, Phase::Answered);
-        let lost = |unacked: &mut Unacked| answered && !unacked.offered && unacked.flow != flow;
-        if let Some(unacked) = call.unacked.take_if(lost) {
-            self.wire.timers.cancel(call.id, Alarm::Resend200);
-            self.wire.timers.cancel(call.id, Alarm::NoAck);
+        let lost = |unacked: &Unacked| answered && !unacked.offered && unacked.flow != flow;
+        if let Some(unacked) = self.settled(call, lost) {
             self.proceed_after_ack(call, &unacked, None);
         }
     }
 
     /// 64 * T1 without an ACK.
     pub(super) fn never_acknowledged(&mut self, call: &mut Call) {
-        self.wire.timers.cancel(call.id, Alarm::Resend200);
-        call.unacked = None;
+        self.settled(call, |_| true);
         if let Phase::Leaving { bye } = &mut call.phase {
             if let Some(reason) = bye.take() {
                 self.send_bye(call, reason);
