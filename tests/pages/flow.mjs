@@ -29,10 +29,27 @@ globalThis.WebSocket = class extends RealSocket {
 
 const sum = (reports, field) => reports.reduce((total, report) => total + (report[field] ?? 0), 0);
 
+// What `getStats` says of a connection, or of the one that has taken its place by then. Firefox never keeps the promise
+// of a connection that closes meanwhile (ESR 140: 120 of 120), and refuses a closed one.
+async function reports(connection) {
+  let looking;
+  const closed = new Promise((done) => {
+    looking = setInterval(() => connection.signalingState === "closed" && done(null), 20);
+  });
+  const told = await Promise.race([connection.getStats(), closed]).catch((error) => {
+    if (connection.signalingState !== "closed") throw error;
+    return null;
+  });
+  clearInterval(looking);
+  if (told) return { connection, stats: [...told.values()] };
+  const newest = connections.at(-1);
+  return newest === connection ? { connection, stats: [] } : reports(newest);
+}
+
 // The newest connection in short. Counters only rise as long as the connection lives.
-export async function flow(connection = connections.at(-1)) {
-  if (!connection) return { state: "none", framesDecoded: 0, audioPackets: 0, audioEnergy: 0, videoPackets: 0 };
-  const stats = [...(await connection.getStats()).values()];
+export async function flow(asked = connections.at(-1)) {
+  if (!asked) return { state: "none", framesDecoded: 0, audioPackets: 0, audioEnergy: 0, videoPackets: 0 };
+  const { connection, stats } = await reports(asked);
   const inbound = (kind) => stats.filter((it) => it.type === "inbound-rtp" && it.kind === kind);
   const outbound = (kind) => stats.filter((it) => it.type === "outbound-rtp" && it.kind === kind);
   const pair = stats.find((it) => it.type === "candidate-pair" && (it.selected || (it.nominated && it.state === "succeeded")));
@@ -53,9 +70,9 @@ export async function flow(connection = connections.at(-1)) {
 }
 
 // What a link does to sound and picture, summed over everything received and sent; counters all.
-export async function quality(connection = connections.at(-1)) {
-  if (!connection) return null;
-  const stats = [...(await connection.getStats()).values()];
+export async function quality(asked = connections.at(-1)) {
+  if (!asked) return null;
+  const { connection, stats } = await reports(asked);
   const inbound = (kind) => stats.filter((it) => it.type === "inbound-rtp" && it.kind === kind);
   const outbound = (kind) => stats.filter((it) => it.type === "outbound-rtp" && it.kind === kind);
   const audio = inbound("audio");

@@ -38,6 +38,33 @@ fn firefox_sees_and_hears_itself() -> Result<()> {
     sees_and_hears_itself(&Browser::launch(Kind::Firefox)?)
 }
 
+/// Firefox leaves whoever asked for statistics waiting for ever.
+fn a_connection_closes_while_it_is_asked(browser: &Browser) -> Result<()> {
+    let address = browser.serve(&repo::path("tests/pages"))?;
+    let page = browser.open(&format!("{address}mirror.html"))?;
+    page.eval::<serde_json::Value>("return await mirror(0)", json!({}))?;
+    let ask =
+        "const asked = quality(connections[arg]); connections[arg].close(); return await asked";
+    let of_the_other: serde_json::Value = page.eval(ask, json!(0))?;
+    println!("{}: {of_the_other}", browser.version);
+    assert!(of_the_other["audioPackets"].is_u64(), "{of_the_other}");
+    let of_none: serde_json::Value = page.eval(ask, json!(1))?;
+    assert!(of_none["audioPackets"].is_u64(), "{of_none}");
+    let long_closed: serde_json::Value = page.eval("return await quality()", json!({}))?;
+    assert_eq!(long_closed["state"], "closed", "{long_closed}");
+    Ok(())
+}
+
+#[test]
+fn a_chromium_connection_closes_while_it_is_asked() -> Result<()> {
+    a_connection_closes_while_it_is_asked(&Browser::launch(Kind::Chromium)?)
+}
+
+#[test]
+fn a_firefox_connection_closes_while_it_is_asked() -> Result<()> {
+    a_connection_closes_while_it_is_asked(&Browser::launch(Kind::Firefox)?)
+}
+
 #[test]
 fn a_page_that_fails_says_so_in_time() -> Result<()> {
     let browser = Browser::launch(Kind::Chromium)?;
