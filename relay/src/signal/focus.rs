@@ -8,6 +8,7 @@ mod call;
 mod guests;
 mod leave;
 mod leg;
+mod limits;
 mod named;
 pub mod resume;
 mod ring;

@@ -11,7 +11,7 @@ mod packets;
 mod picture;
 mod red;
 
-pub use bitrate::{bandwidth, cap_bitrate, remove_bandwidth, set_bandwidth};
+pub use bitrate::{application_specific, bandwidth, cap_bitrate, remove_bandwidth, set_bandwidth};
 pub use candidates::{remove_all_candidates, remove_candidates};
 pub use chromium::{ChromiumBitrates, set_chromium_bitrates};
 pub use codecs::{keep_codecs, prefer_codecs, remove_feedback};

@@ -118,6 +118,9 @@ impl Focus {
             Stage::Calling,
         );
         self.legs.insert(call, leg);
+        if let Some(offer) = &offer {
+            self.limited_by(desk, call, offer);
+        }
         let patience = match resumed {
             Some(_) => desk.settings.grace,
             None => desk.settings.ring_timeout,
@@ -273,6 +276,9 @@ impl Focus {
         let device = desk.registrar.instance(flow);
         let leg = Leg::new(key, user, flow, device, joined.member, Stage::Talking);
         self.legs.insert(call, leg);
+        if let Some(offer) = offer {
+            self.limited_by(desk, call, offer);
+        }
         Ok(true)
     }
 }

@@ -20,6 +20,11 @@ use crate::{
 /// for seconds before TCP.
 const NEVER: u64 = 3;
 
+const NONE: Limits = Limits {
+    audio: None,
+    video: None,
+};
+
 /// One device's signalling.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -32,8 +37,10 @@ pub(super) struct Leg {
     pub stage: Stage,
     /// Its answer to our offer has reached the media plane.
     pub described: bool,
-    /// What it can take, when it has said so.
-    pub takes: Option<Limits>,
+    /// What it can take, as it has said.
+    pub takes: Limits,
+    /// What of that its last description said.
+    pub described_limits: Limits,
     /// What its link carries, when that is less.
     pub carries: Limits,
     /// What it was told the others can take.
@@ -81,15 +88,10 @@ impl Leg {
             member,
             stage,
             described: false,
-            takes: None,
-            carries: Limits {
-                audio: None,
-                video: None,
-            },
-            told: Limits {
-                audio: None,
-                video: None,
-            },
+            takes: NONE,
+            described_limits: NONE,
+            carries: NONE,
+            told: NONE,
             connected: false,
             absent: None,
             silent: None,

@@ -115,7 +115,10 @@ impl Focus {
             return true;
         };
         match apply(desk, leg.member, answer) {
-            Ok(()) => leg.described = true,
+            Ok(answer) => {
+                leg.described = true;
+                self.limited_by(desk, call, &answer);
+            }
             Err(refusal) => {
                 tracing::info!(%refusal, "an answer cannot be used");
                 self.turn_down(desk, call, &refusal.0);
@@ -147,6 +150,10 @@ impl Focus {
             Some(_) => {
                 if let Some(answer) = answer {
                     self.answer_of_caller(desk, call, answer);
+                }
+                // before its ACK a caller is told nothing
+                if let Some(key) = self.legs.get(call).map(|leg| leg.room) {
+                    self.tell_limits(desk, key);
                 }
             }
         }
@@ -247,6 +254,7 @@ impl Focus {
             since: desk.now,
             muted: Mute::default(),
         });
+        self.tell_limits(desk, key);
     }
 
     /// These sockets ring no more.
@@ -320,7 +328,8 @@ impl Focus {
     }
 }
 
-fn apply(desk: &Desk<'_>, member: MemberId, answer: &str) -> Result<(), Refusal> {
+fn apply(desk: &Desk<'_>, member: MemberId, answer: &str) -> Result<Sdp, Refusal> {
     let answer = Sdp::parse(answer).map_err(|bad| Refusal(bad.to_string()))?;
-    desk.media.answered(member, &answer)
+    desk.media.answered(member, &answer)?;
+    Ok(answer)
 }

@@ -1,6 +1,9 @@
 //! Members of the clinic's rooms have what the two sides of a call have.
 
-use clinicall_sip::{Headers, Method, Millis, Status};
+use clinicall_sip::{
+    Headers, Method, Millis, Status,
+    sdp::{Sdp, edit},
+};
 
 use super::{
     clinic::Clinic,
@@ -181,6 +184,61 @@ const fn limit(audio: u64, video: u64) -> Limits {
         audio: Some(audio * 1_000),
         video: Some(video * 1_000),
     }
+}
+
+/// Somebody who wants no more than that.
+fn modest(limits: &[u32]) -> Sdp {
+    let mut said = sdp("phone", true, true);
+    for (section, kbps) in said.media.iter_mut().zip(limits) {
+        edit::cap_bitrate(section, *kbps);
+    }
+    said
+}
+
+#[test]
+fn what_a_patient_can_take_is_known_from_the_offer_before_the_first_word() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    let call = clinic.call_as(patient, "3", "2", Some(modest(&[17, 41]).to_string()));
+    clinic.run_for(Millis(500));
+    let limits: Vec<Limits> = clinic.plane.look().limits.values().copied().collect();
+    assert_eq!(limits, [limit(17, 41)], "the relay keeps to it");
+    clinic.answer(doctor);
+    clinic.run_for(Millis(500));
+    let told = |clinic: &Clinic, phone| {
+        let told = clinic.seen(phone).into_iter();
+        told.filter(|seen| seen.starts_with("INFO"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&clinic, doctor), ["INFO audio=17;video=41"]);
+    assert!(told(&clinic, patient).is_empty(), "the doctor takes all");
+
+    // the page lets more through; its next description says what the first one said
+    let mut change = |limits: &[u32]| {
+        let (now, offer) = (clinic.now, modest(limits).to_string());
+        let agent = &mut clinic.phones[patient].agent;
+        agent.change(now, call, offer).unwrap();
+        clinic.run_for(Millis(500));
+        told(&clinic, doctor)
+    };
+    assert_eq!(change(&[17, 41]).len(), 1);
+    assert_eq!(change(&[24, 106])[1..], ["INFO audio=24;video=106"]);
+}
+
+#[test]
+fn what_a_patient_can_take_is_known_from_the_answer_too() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    clinic.preconnects(patient, false);
+    clinic.call(doctor, "3");
+    clinic.run_for(Millis(500));
+    let (now, rung) = (clinic.now, clinic.phones[patient].incoming.unwrap());
+    let agent = &mut clinic.phones[patient].agent;
+    let answer = modest(&[17, 0]).to_string();
+    agent
+        .accept(now, rung, Some(answer), Headers::new())
+        .unwrap();
+    clinic.run_for(Millis(500));
+    assert!(clinic.seen(doctor).contains(&"INFO audio=17;video=0"));
 }
 
 #[test]

@@ -32,15 +32,22 @@ pub fn set_bandwidth(section: &mut Section, as_kbps: u32, tias_bps: u32) {
 /// What a section asks for, bit/s: `b=TIAS`, else `b=AS`, which counts in kbit/s (RFC 8866 section 5.8, RFC 3890).
 #[must_use]
 pub fn bandwidth(section: &Section) -> Option<u64> {
-    let value = |name: &str, unit: u64| {
-        let mut written = section
-            .lines()
-            .iter()
-            .filter_map(|line| line.strip_prefix(name));
-        let number = written.find_map(|value| value.trim().parse::<u64>().ok())?;
-        Some(number.saturating_mul(unit))
-    };
-    value("b=TIAS:", 1).or_else(|| value("b=AS:", 1_000))
+    value(section, "b=TIAS:", 1).or_else(|| application_specific(section))
+}
+
+/// What a section asks for by `b=AS`, bit/s: of everything, UDP and IP headers too (RFC 8866 section 5.8).
+#[must_use]
+pub fn application_specific(section: &Section) -> Option<u64> {
+    value(section, "b=AS:", 1_000)
+}
+
+fn value(section: &Section, name: &str, unit: u64) -> Option<u64> {
+    let mut written = section
+        .lines()
+        .iter()
+        .filter_map(|line| line.strip_prefix(name));
+    let number = written.find_map(|value| value.trim().parse::<u64>().ok())?;
+    Some(number.saturating_mul(unit))
 }
 
 /// Removes `b=AS` and `b=TIAS`. Others (`b=RS` and `b=RR` of RFC 3556) speak of other things.
@@ -78,6 +85,7 @@ mod tests {
         set_bandwidth(&mut section, 300, 256_000);
         assert_eq!(section.lines()[3..5], ["b=AS:300", "b=TIAS:256000"]);
         assert_eq!(bandwidth(&section), Some(256_000));
+        assert_eq!(application_specific(&section), Some(300_000));
         assert_eq!(section.lines().len(), expected.len());
         remove_bandwidth(&mut section);
         assert_eq!(section.lines().len(), expected.len() - 2);
