@@ -26,6 +26,10 @@ const UNHEARD: u64 = 2_500 * MILLISECOND;
 const FAR: u64 = 100 * MILLISECOND;
 /// The first report comes early: lips and voice are not together before it.
 const FIRST_REPORT: u64 = 500 * MILLISECOND;
+/// Speech is said twice from this loss on (of 256: 3 %).
+const LOSSY: u8 = 8;
+/// One report in five is lost where it matters.
+const WARNINGS: u8 = 2;
 
 /// Around an RTP packet: IPv4, UDP, SRTP tag; bytes.
 const AROUND: usize = 20 + 8 + 10;
@@ -104,6 +108,8 @@ pub struct Member {
     /// Until when its reports tell of loss on the link before.
     settled_at: u64,
     pub report_at: u64,
+    /// How often it was told of loss before its time.
+    warned: u8,
     /// The most it was told to send.
     pub told: budget::Told,
     pub obeys: budget::Obeys,
@@ -138,6 +144,7 @@ impl Member {
             shortest: None,
             settled_at: 0,
             report_at: now + FIRST_REPORT,
+            warned: 0,
             told: budget::Told::default(),
             obeys: budget::Obeys::default(),
             carries: budget::Carries::default(),
@@ -174,7 +181,7 @@ impl Member {
 
     /// It is reached by another link: what was found out about the one before says nothing of this one.
     pub fn moved(&mut self, now: u64) {
-        (self.rtt, self.shortest) = (None, None);
+        (self.rtt, self.shortest, self.warned) = (None, None, 0);
         self.settled_at = now + SETTLING;
         for slot in self.lanes.iter_mut().filter_map(|lane| lane.slot.as_mut()) {
             slot.reported.fraction_lost = 0;
@@ -451,6 +458,16 @@ impl Member {
         let (came, lost) = (self.stats.feedback_came, self.stats.feedback_lost);
         let shown = (came + lost >= ENOUGH).then(|| (lost * 256 / (came + lost)).min(255) as u8);
         said.max(shown)
+    }
+
+    /// Speech of the member's is lost: it learns of it at once, for reports on speech alone are seconds apart, and until then
+    /// nothing is said twice.
+    pub fn warn(&mut self, now: u64) {
+        let lost = self.lane(Kind::Audio).source.reception.share_lost();
+        if self.warned < WARNINGS && lost.is_some_and(|lost| lost >= LOSSY) {
+            self.warned += 1;
+            self.report_at = now;
+        }
     }
 
     /// What the member can take of a picture, bit/s at IP level.

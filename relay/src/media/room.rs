@@ -561,6 +561,7 @@ impl Room {
             if let Some(lost) = self.members[at].share_lost() {
                 self.carry_along(now, at, |redundancy| redundancy.guess(now, lost));
             }
+            self.members[at].warn(now);
         }
         if fell {
             self.assign();

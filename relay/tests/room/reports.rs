@@ -91,6 +91,31 @@ fn reports_about_speech_alone_stay_below_half_a_kilobit() {
     assert!(packets >= 10);
 }
 
+/// Whether it is worth saying everything twice.
+#[test]
+fn a_patient_learns_at_once_that_its_speech_is_lost_and_is_not_told_on_and_on() {
+    let mut clinic = Clinic::with(&[DOCTOR]);
+    let mut slow = negotiated(PATIENT);
+    slow.video = None;
+    clinic.joins(PATIENT, slow);
+    clinic.admits(PATIENT);
+    let mut lossy = |from: u64, to: u64| {
+        for turn in from..to {
+            let packet = clinic.speech(PATIENT, LOUD, &[1; 20]);
+            // the first half second is heard, and reported as such
+            if turn < 30 || turn % 5 != 3 {
+                clinic.sends(PATIENT, &packet);
+            }
+            clinic.run(20);
+        }
+        let told = clinic.told(PATIENT).into_iter();
+        told.filter(|told| matches!(told, Told::Block(block) if block.fraction_lost > 25))
+            .count()
+    };
+    assert_eq!(lossy(0, 140), 2, "in less than three seconds");
+    assert_eq!(lossy(140, 390), 2, "in five more");
+}
+
 #[test]
 fn feedback_about_a_small_picture_takes_a_small_part_of_the_link() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT]);
