@@ -86,6 +86,16 @@ impl Speech {
         (self.ptime, self.twice)
     }
 
+    /// Bit/s, headers and what is carried along with it.
+    fn at_ip_level(self, v6: bool) -> u32 {
+        let carried = if self.twice {
+            self.bitrate + CARRYING * 8_000 / self.ptime
+        } else {
+            0
+        };
+        around_speech(v6, self.ptime) + self.bitrate + carried
+    }
+
     /// Mono, silence not sent, loss repaired from the next packet (RFC 7587 section 6.1).
     fn parameters(self) -> OpusParameters {
         OpusParameters {
@@ -108,6 +118,12 @@ const CARRYING: u32 = 5;
 
 /// What an IPv6 header has more than an IPv4 one.
 const MORE_V6: u32 = 20;
+
+/// Bit/s around packets of so many milliseconds.
+const fn around_speech(v6: bool, ptime: u32) -> u32 {
+    let bytes = AROUND_SPEECH + if v6 { MORE_V6 } else { 0 };
+    bytes * 8 * 1_000 / ptime
+}
 
 /// What packets cost beside the video in them, in per cent of the budget.
 const AROUND_VIDEO: u32 = 8;
@@ -207,15 +223,16 @@ impl Bandwidth {
         };
         // page's numbers: nonsense must not overflow
         let budget = budget.min(1_000) * 1_000;
-        let bytes = AROUND_SPEECH + if self.v6 { MORE_V6 } else { 0 };
-        let around = |ptime: u32| bytes * 8 * 1_000 / ptime;
+        let spare = self.spare().min(1_000) * 1_000;
+        let around = |ptime| around_speech(self.v6, ptime);
         let speech = |twice: bool| {
             let left = |ptime| {
-                let left = budget.saturating_sub(around(ptime));
+                let once = budget.saturating_sub(around(ptime));
                 if twice {
-                    left.saturating_sub(CARRYING * 8_000 / ptime) / 2
+                    let all = once + spare;
+                    once.min(all.saturating_sub(CARRYING * 8_000 / ptime) / 2)
                 } else {
-                    left
+                    once
                 }
             };
             let ptime = [20, 40, 60].into_iter();
@@ -238,6 +255,22 @@ impl Bandwidth {
             ptime,
             twice,
         })
+    }
+
+    /// Kbit/s that speech may have of the picture's part to be said twice: half of it, where that leaves a picture. On a link
+    /// that loses packets a picture has less use for it.
+    fn spare(self) -> u32 {
+        let half = self.video.map_or(0, |video| video / 2);
+        if half < PICTURE_LEAST { 0 } else { half }
+    }
+
+    /// Of the picture's part what speech that is said twice leaves of it, kbit/s.
+    pub(crate) fn beside(self, speech: Speech) -> Option<u32> {
+        let all = speech.at_ip_level(self.v6).div_ceil(1_000);
+        let beyond = all
+            .saturating_sub(self.audio.unwrap_or(all))
+            .min(self.spare());
+        self.video.map(|video| video - beyond)
     }
 
     /// Codec bits per second for video.

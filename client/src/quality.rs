@@ -199,10 +199,25 @@ impl Quality {
         self.ours.and(self.theirs)
     }
 
+    /// Kbit/s of everything that our browser may send; `None`: as much as it likes.
+    #[must_use]
+    pub(crate) fn ceiling(&self) -> Option<u32> {
+        self.shared(self.limits()).0.ceiling()
+    }
+
+    /// What speech takes of these limits, and what it leaves.
+    fn shared(&self, mut limits: Bandwidth) -> (Bandwidth, Option<Speech>) {
+        limits.lossy = self.twice.lossy();
+        let speech = limits.speech();
+        if let Some(speech) = speech {
+            limits.video = limits.beside(speech);
+        }
+        (limits, speech)
+    }
+
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let mut limits = self.now();
-        limits.lossy = self.twice.lossy();
+        let (mut limits, speech) = self.shared(self.now());
         if let Some(video) = &mut limits.video
             && *video >= PICTURE_LEAST
         {
@@ -210,7 +225,7 @@ impl Quality {
             *video = (*video * (10 - self.repairs) / 10).max(PICTURE_LEAST);
         }
         Plan {
-            speech: limits.speech(),
+            speech,
             picture: picture(&limits),
             mode: limits.mode,
             hold: self.hold(),

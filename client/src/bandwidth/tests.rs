@@ -119,6 +119,35 @@ fn what_is_lost_is_said_twice_where_that_leaves_enough_to_say() {
 }
 
 #[test]
+fn what_is_said_twice_beside_a_wide_picture_is_the_pictures_loss() {
+    let beside = |profile, lossy| {
+        let limits = Bandwidth {
+            lossy,
+            ..Bandwidth::profile(profile).unwrap()
+        };
+        let (speech, clean) = (limits.speech().unwrap(), {
+            let lossy = Lossy::Not;
+            Bandwidth { lossy, ..limits }.speech().unwrap()
+        });
+        (speech, clean, limits.beside(speech).unwrap())
+    };
+    for profile in ["150k", "256k", "hd"] {
+        let (speech, clean, video) = beside(profile, Lossy::Some);
+        assert!(speech.twice);
+        assert_eq!(speech.framing().0, clean.framing().0, "{profile}");
+        assert_eq!(speech.bitrate, clean.bitrate, "{profile}");
+        let limits = Bandwidth::profile(profile).unwrap();
+        let all = speech.at_ip_level(false).div_ceil(1_000) + video;
+        assert!(all <= limits.total().unwrap(), "{profile}: {all}");
+        assert!(video >= limits.video.unwrap() / 2, "{profile}: {video}");
+        let (_, _, video) = beside(profile, Lossy::Not);
+        assert_eq!(Some(video), limits.video);
+    }
+    let (speech, _, video) = beside("64k", Lossy::Some);
+    assert!(!speech.twice && video == 36, "there is none to spare");
+}
+
+#[test]
 fn what_freeswitch_asks_for_gives_way_to_the_link() {
     let offer = include_str!("../../../sip/tests/sdp/freeswitch-offer.sdp");
     let mut sdp = Sdp::parse(offer).unwrap();

@@ -7,11 +7,13 @@
 //! half the frames and some 60 % of the bytes. One that has no layers cannot be thinned without
 //! breaking it, so it is either sent or not.
 
-use super::time::SECOND;
+use super::{red, time::SECOND};
 
 /// A picture of less than this is not worth sending, bit/s at IP level: encoders of browsers do not
 /// go below 30 kbit/s, and packets want their headers.
 const LEAST: u64 = 33_000;
+/// So many more than itself a packet of speech carries along at most.
+const MOST: u64 = red::MOST as u64;
 /// With less room than this it is taken away at once; between the two it may be that the estimate has
 /// only just been cut.
 const HOPELESS: u64 = 20_000;
@@ -100,6 +102,19 @@ impl Downlink {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What speech may take of the member's limits, bit/s, together with what it carries along: its own, and half of what is
+    /// the picture's where that leaves one. On a link that loses packets a picture has less use for it.
+    #[must_use]
+    pub fn for_speech(&self) -> Option<u64> {
+        let own = self.limits.audio?;
+        let half = self.limits.video.map_or(own * MOST, |video| video / 2);
+        Some(if half < LEAST {
+            own
+        } else {
+            own + half.min(own * MOST)
+        })
     }
 
     /// Whether it gets a picture now.

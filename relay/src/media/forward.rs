@@ -84,7 +84,7 @@ fn deliver(
     let older = received
         .older
         .map(|older| (older, receiver.carried_along()));
-    let budget = receiver.downlink.limits().audio;
+    let budget = receiver.downlink.for_speech();
     let lane = &mut receiver.lanes[kind as usize];
     let (Some(slot), Some(track)) = (&mut lane.slot, &lane.track) else {
         return;

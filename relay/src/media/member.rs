@@ -363,7 +363,7 @@ impl Member {
         if distance == 0 || can.is_none_or(|track| track.red.is_none()) {
             return 0;
         }
-        let budget = self.downlink.limits().audio;
+        let budget = self.downlink.for_speech();
         let fits = budget.is_none_or(|budget| self.redundancy.share(budget).is_some());
         let narrow = self.downlink.is_cut_off().is_some() || self.estimator.queues();
         if fits && !narrow { distance } else { 0 }
@@ -391,13 +391,13 @@ impl Member {
             };
         }
         let room = self.room().filter(|_| self.downlink.wants());
-        let share = self
-            .downlink
-            .limits()
-            .audio
-            .filter(|_| self.carried_along() > 0);
+        let budget = self.downlink.for_speech();
+        let share = budget
+            .filter(|_| self.carried_along() > 0)
+            .and_then(|budget| self.redundancy.share(budget));
+        let own = self.downlink.limits().audio;
         Limits {
-            audio: share.and_then(|budget| self.redundancy.share(budget)),
+            audio: share.filter(|share| own.is_none_or(|own| *share < own)),
             video: room.map(|room| room.max(LEAST)),
         }
     }
@@ -477,7 +477,11 @@ impl Member {
         if !self.downlink.wants() {
             return None;
         }
+        // speech has what it carries along of the picture's part
+        let beyond = |own| self.speech().saturating_sub(own);
+        let beyond = self.downlink.limits().audio.map_or(0, beyond);
         let wish = self.downlink.appetite();
+        let wish = wish.map(|wish| wish.saturating_sub(beyond).max(LEAST));
         if self.estimator.is_fed() {
             let room = self.room().map(|room| room.max(LEAST));
             let least = wish.into_iter().chain(room).min();

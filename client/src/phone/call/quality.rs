@@ -82,7 +82,7 @@ impl Call {
         // how long a packet is, what it carries along and what all of them may take only a description says; it need
         // not leave the browser. That they may take less the senders are told
         let framing = plan.speech.map(Speech::framing);
-        let ceiling = self.quality.limits().ceiling();
+        let ceiling = self.quality.ceiling();
         let higher = self
             .ceiling
             .is_some_and(|was| ceiling.is_none_or(|most| most > was));
