@@ -461,10 +461,11 @@ impl Member {
     }
 
     /// Speech of the member's is lost: it learns of it at once, for reports on speech alone are seconds apart, and until then
-    /// nothing is said twice.
+    /// nothing is said twice. Beside a picture they are not, and one about few packets more would tell of too much loss.
     pub fn warn(&mut self, now: u64) {
-        let lost = self.lane(Kind::Audio).source.reception.share_lost();
-        if self.warned < WARNINGS && lost.is_some_and(|lost| lost >= LOSSY) {
+        let lost = self.lane(Kind::Audio).source.reception.share_lost_since();
+        let lossy = lost.is_some_and(|lost| lost >= LOSSY);
+        if self.warned < WARNINGS && lossy && !self.shows() {
             self.warned += 1;
             self.report_at = now;
         }
@@ -481,7 +482,7 @@ impl Member {
         let beyond = |own| self.speech().saturating_sub(own);
         let beyond = self.downlink.limits().audio.map_or(0, beyond);
         let wish = self.downlink.appetite();
-        let wish = wish.map(|wish| wish.saturating_sub(beyond).max(LEAST));
+        let wish = wish.map(|wish| wish.saturating_sub(beyond).max(LEAST.min(wish)));
         if self.estimator.is_fed() {
             let room = self.room().map(|room| room.max(LEAST));
             let least = wish.into_iter().chain(room).min();

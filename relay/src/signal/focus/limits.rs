@@ -18,9 +18,12 @@ const ENDLESS: u64 = 1_000_000_000_000;
 const LINK: &str = "application/vnd.clinicall.link";
 
 impl Focus {
-    /// A description of a member's. What it says of the most that is wanted holds until the member says otherwise: an
-    /// INFO about it may be a second late on a link that loses packets, and speech without a limit has flooded that
-    /// by then. A description that is sent again takes nothing back.
+    /// A description of a member's. That it wants speech alone, and how much of that at most, holds until it says otherwise:
+    /// an INFO about it may be a second late on a link that loses packets, and speech without a limit has flooded
+    /// that by then. A description that is sent again takes nothing back.
+    ///
+    /// Of a picture the INFO is soon enough. Who hears before its first keyframe how small that has to be has it wait in
+    /// its browser's pacer, and the sound for it: at 64 kbit/s and 5 % words were lost in six of 20 visits, and in none of 18 otherwise.
     pub(super) fn limited_by(&mut self, desk: &mut Desk<'_>, call: CallId, said: &Sdp) {
         let Some(leg) = self.legs.get_mut(call) else {
             return;
@@ -28,7 +31,9 @@ impl Focus {
         let limits = described(said);
         if limits != leg.described_limits {
             leg.described_limits = limits;
-            self.limited(desk, call, limits);
+            if limits.video == Some(0) {
+                self.limited(desk, call, limits);
+            }
         }
     }
 

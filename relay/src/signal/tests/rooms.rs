@@ -198,10 +198,10 @@ fn modest(limits: &[u32]) -> Sdp {
 #[test]
 fn what_a_patient_can_take_is_known_from_the_offer_before_the_first_word() {
     let (mut clinic, patient, doctor) = Clinic::open();
-    let call = clinic.call_as(patient, "3", "2", Some(modest(&[17, 41]).to_string()));
+    let call = clinic.call_as(patient, "3", "2", Some(modest(&[17, 0]).to_string()));
     clinic.run_for(Millis(500));
     let limits: Vec<Limits> = clinic.plane.look().limits.values().copied().collect();
-    assert_eq!(limits, [limit(17, 41)], "the relay keeps to it");
+    assert_eq!(limits, [limit(17, 0)], "the relay keeps to it");
     clinic.answer(doctor);
     clinic.run_for(Millis(500));
     let told = |clinic: &Clinic, phone| {
@@ -210,10 +210,10 @@ fn what_a_patient_can_take_is_known_from_the_offer_before_the_first_word() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    assert_eq!(told(&clinic, doctor), ["INFO audio=17;video=41"]);
+    assert_eq!(told(&clinic, doctor), ["INFO audio=17;video=0"]);
     assert!(told(&clinic, patient).is_empty(), "the doctor takes all");
 
-    // the page lets more through; its next description says what the first one said
+    // its next description says what the first one said, and then less
     let mut change = |limits: &[u32]| {
         let (now, offer) = (clinic.now, modest(limits).to_string());
         let agent = &mut clinic.phones[patient].agent;
@@ -221,8 +221,10 @@ fn what_a_patient_can_take_is_known_from_the_offer_before_the_first_word() {
         clinic.run_for(Millis(500));
         told(&clinic, doctor)
     };
-    assert_eq!(change(&[17, 41]).len(), 1);
-    assert_eq!(change(&[24, 106])[1..], ["INFO audio=24;video=106"]);
+    assert_eq!(change(&[17, 0]).len(), 1);
+    assert_eq!(change(&[13, 0])[1..], ["INFO audio=13;video=0"]);
+    // of a picture the INFO tells
+    assert_eq!(change(&[24, 106]).len(), 2);
 }
 
 #[test]
