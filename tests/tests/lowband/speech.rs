@@ -15,7 +15,7 @@ use clinicall_tests::{
     },
     story::Phone::Clinicall,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Nearly all words.
@@ -30,10 +30,11 @@ fn the_judge_tells_good_from_bad() -> Result<()> {
     Ok(())
 }
 
-fn understand_each_other_inside_16_kbit(browser: Kind) -> Result<()> {
+fn understand_each_other(browser: Kind, (kbps, loss): (u32, f64), bandwidth: &Value) -> Result<()> {
     let judge = Judge::come()?;
-    let options = json!({ "bandwidth": "16k" });
-    let link = Link::cell(16, 2.0, 300);
+    let options = json!({ "bandwidth": bandwidth });
+    let link = Link::cell(kbps, loss, 300);
+    let most = f64::from(kbps);
     let mut village = Village::shared()?;
     village.visit_over(
         link,
@@ -59,7 +60,7 @@ fn understand_each_other_inside_16_kbit(browser: Kind) -> Result<()> {
                 }
             }
             let (up, down) = seen.kbps();
-            ensure!(up < 16.0 && down < 16.0, "the budget is not kept: {seen}");
+            ensure!(up < most && down < most, "the budget is not kept: {seen}");
             visit.end()
         },
     )
@@ -67,11 +68,17 @@ fn understand_each_other_inside_16_kbit(browser: Kind) -> Result<()> {
 
 #[test]
 fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit() -> Result<()> {
-    understand_each_other_inside_16_kbit(Chromium)
+    understand_each_other(Chromium, (16, 2.0), &json!("16k"))
 }
 
 /// Speech in packets of 120 ms, of which Firefox as the callee hears in the call only.
 #[test]
 fn a_doctor_and_a_patient_understand_each_other_inside_16_kbit_in_firefox() -> Result<()> {
-    understand_each_other_inside_16_kbit(Firefox)
+    understand_each_other(Firefox, (16, 2.0), &json!("16k"))
+}
+
+/// Everything is said twice, from the first seconds on.
+#[test]
+fn a_doctor_and_a_patient_understand_each_other_inside_24_kbit_that_lose_a_fifth() -> Result<()> {
+    understand_each_other(Chromium, (24, 20.0), &json!({ "audio": 20, "video": 0 }))
 }
