@@ -222,7 +222,8 @@ impl Quality {
             && *video >= PICTURE_LEAST
         {
             // what is lost is sent again, on top of what the encoder makes
-            *video = (*video * (10 - self.repairs) / 10).max(PICTURE_LEAST);
+            // page's numbers: nonsense must not overflow
+            *video = (video.saturating_mul(10 - self.repairs) / 10).max(PICTURE_LEAST);
         }
         Plan {
             speech,

@@ -109,7 +109,8 @@ impl Downlink {
     #[must_use]
     pub fn for_speech(&self) -> Option<u64> {
         let own = self.limits.audio?;
-        let half = self.limits.video.map_or(own * MOST, |video| video / 2);
+        // who says nothing of a picture may have a link for speech alone
+        let half = self.limits.video.map_or(0, |video| video / 2);
         Some(if half < LEAST {
             own
         } else {
@@ -303,6 +304,24 @@ const fn is_choked(second: Second) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_speech_carries_along_is_taken_from_a_wide_picture_alone() {
+        let for_speech = |audio: u64, video: Option<u64>| {
+            let mut downlink = Downlink::default();
+            downlink.limit(Limits {
+                audio: Some(audio),
+                video,
+            });
+            downlink.for_speech()
+        };
+        assert_eq!(for_speech(24_000, Some(106_000)), Some(72_000));
+        assert_eq!(for_speech(64_000, Some(196_000)), Some(162_000));
+        for narrow in [Some(36_000), Some(0), None] {
+            assert_eq!(for_speech(17_000, narrow), Some(17_000), "{narrow:?}");
+        }
+        assert_eq!(Downlink::default().for_speech(), None);
+    }
 
     const SLOW: Limits = Limits {
         audio: Some(17_000),

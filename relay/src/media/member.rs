@@ -27,7 +27,7 @@ const FAR: u64 = 100 * MILLISECOND;
 /// The first report comes early: lips and voice are not together before it.
 const FIRST_REPORT: u64 = 500 * MILLISECOND;
 /// Speech is said twice from this loss on (of 256: 3 %).
-const LOSSY: u8 = 8;
+const LOSSY: u64 = 8;
 /// One report in five is lost where it matters.
 const WARNINGS: u8 = 2;
 
@@ -463,8 +463,9 @@ impl Member {
     /// Speech of the member's is lost: it learns of it at once, for reports on speech alone are seconds apart, and until then
     /// nothing is said twice. Beside a picture they are not, and one about few packets more would tell of too much loss.
     pub fn warn(&mut self, now: u64) {
-        let lost = self.lane(Kind::Audio).source.reception.share_lost_since();
-        let lossy = lost.is_some_and(|lost| lost >= LOSSY);
+        let (lost, expected) = self.lane(Kind::Audio).source.reception.lost_since();
+        // one of ten is nothing yet
+        let lossy = expected >= 10 && lost >= 2 && lost * 256 >= expected * LOSSY;
         if self.warned < WARNINGS && lossy && !self.shows() {
             self.warned += 1;
             self.report_at = now;

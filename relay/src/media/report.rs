@@ -64,17 +64,17 @@ impl Reception {
     /// The share lost so far, of 256; `None`: too few came to tell.
     #[must_use]
     pub fn share_lost(&self) -> Option<u8> {
-        share(self.lost(), self.expected())
+        const ENOUGH: u64 = 10;
+        let expected = self.expected();
+        (expected >= ENOUGH).then(|| (self.lost() * 256 / expected).min(255) as u8)
     }
 
-    /// The same since the last block.
+    /// Packets lost and expected since the last block.
     #[must_use]
-    pub fn share_lost_since(&self) -> Option<u8> {
+    pub fn lost_since(&self) -> (u64, u64) {
         let expected = self.expected() - self.expected_before;
-        share(
-            expected.saturating_sub(self.received - self.received_before),
-            expected,
-        )
+        let received = self.received - self.received_before;
+        (expected.saturating_sub(received), expected)
     }
 
     /// A block about everything since the last one.
@@ -105,12 +105,6 @@ impl Reception {
             self.newest - self.first + 1
         }
     }
-}
-
-/// Of 256; `None`: of too few.
-fn share(lost: u64, expected: u64) -> Option<u8> {
-    const ENOUGH: u64 = 10;
-    (expected >= ENOUGH).then(|| (lost * 256 / expected).min(255) as u8)
 }
 
 /// A source's last sender report.

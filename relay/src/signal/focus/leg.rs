@@ -20,7 +20,8 @@ use crate::{
 /// for seconds before TCP.
 const NEVER: u64 = 3;
 
-const NONE: Limits = Limits {
+/// Whatever there is.
+pub(super) const NONE: Limits = Limits {
     audio: None,
     video: None,
 };
@@ -39,6 +40,8 @@ pub(super) struct Leg {
     pub described: bool,
     /// What it can take, as it has said.
     pub takes: Limits,
+    /// It has said so by INFO, and not by a description.
+    pub informed: bool,
     /// What of that its last description said.
     pub described_limits: Limits,
     /// What its link carries, when that is less.
@@ -89,6 +92,7 @@ impl Leg {
             stage,
             described: false,
             takes: NONE,
+            informed: false,
             described_limits: NONE,
             carries: NONE,
             told: NONE,

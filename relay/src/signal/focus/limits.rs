@@ -6,13 +6,15 @@ use clinicall_sip::{
     sdp::{Sdp, edit::application_specific},
 };
 
-use super::{Desk, Focus, leg::Leg, room::Key};
+use super::{
+    Desk, Focus,
+    leg::{Leg, NONE},
+    room::Key,
+};
 use crate::media::{Limits, MemberId};
 
 /// A side says what it can take; the media plane keeps to it, and the others hear of it.
 pub(super) const BANDWIDTH: &str = "application/vnd.clinicall.bandwidth";
-/// Bit/s that no link has.
-const ENDLESS: u64 = 1_000_000_000_000;
 /// What we found out about a side's own link, in the same words: it is told when its picture goes and
 /// comes back.
 const LINK: &str = "application/vnd.clinicall.link";
@@ -29,16 +31,28 @@ impl Focus {
             return;
         };
         let limits = described(said);
-        if limits != leg.described_limits {
-            leg.described_limits = limits;
-            if limits.video == Some(0) {
-                self.limited(desk, call, limits);
-            }
+        let changed = limits != std::mem::replace(&mut leg.described_limits, limits);
+        if leg.informed {
+            // the media plane has read the description as well
+            desk.media.limit(leg.member, leg.takes);
+        } else if changed && wants_speech_alone(said, limits) {
+            self.limited(desk, call, limits);
+        } else if changed && leg.takes != NONE {
+            let key = leg.room;
+            leg.takes = NONE;
+            self.tell_limits(desk, key);
         }
     }
 
-    /// What a member says that it can take.
-    pub(super) fn limited(&mut self, desk: &mut Desk<'_>, call: CallId, limits: Limits) {
+    /// A member says by INFO what it can take.
+    pub(super) fn informed(&mut self, desk: &mut Desk<'_>, call: CallId, limits: Limits) {
+        if let Some(leg) = self.legs.get_mut(call) {
+            leg.informed = true;
+        }
+        self.limited(desk, call, limits);
+    }
+
+    fn limited(&mut self, desk: &mut Desk<'_>, call: CallId, limits: Limits) {
         let Some(leg) = self.legs.get_mut(call) else {
             return;
         };
@@ -103,11 +117,16 @@ fn tell(desk: &mut Desk<'_>, call: CallId, kind: &str, limits: Limits) -> bool {
     sent.is_ok()
 }
 
+fn wants_speech_alone(said: &Sdp, limits: Limits) -> bool {
+    let mut sections = said.media.iter();
+    limits.video == Some(0) || sections.all(|section| section.kind() != "video")
+}
+
 /// `b=AS` of each kind, which counts every header.
 fn described(said: &Sdp) -> Limits {
     let of = |kind: &str| {
         let section = said.media.iter().find(|section| section.kind() == kind)?;
-        application_specific(section).filter(|limit| *limit < ENDLESS)
+        application_specific(section)
     };
     Limits {
         audio: of("audio"),

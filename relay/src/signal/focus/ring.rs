@@ -151,7 +151,7 @@ impl Focus {
                 if let Some(answer) = answer {
                     self.answer_of_caller(desk, call, answer);
                 }
-                // before its ACK a caller is told nothing
+                // what could not be told it before
                 if let Some(key) = self.legs.get(call).map(|leg| leg.room) {
                     self.tell_limits(desk, key);
                 }
@@ -164,9 +164,12 @@ impl Focus {
         let Some(leg) = self.legs.get(call) else {
             return;
         };
-        if let Err(refusal) = apply(desk, leg.member, answer) {
-            tracing::info!(user = leg.user, %refusal, "the caller's answer cannot be used");
-            self.leave(desk, call, Why::Media(refusal.0));
+        match apply(desk, leg.member, answer) {
+            Ok(answer) => self.limited_by(desk, call, &answer),
+            Err(refusal) => {
+                tracing::info!(user = leg.user, %refusal, "the caller's answer cannot be used");
+                self.leave(desk, call, Why::Media(refusal.0));
+            }
         }
     }
 

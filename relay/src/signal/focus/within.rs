@@ -126,7 +126,7 @@ impl Focus {
         }
         let key = leg.room;
         if is(request, BANDWIDTH) {
-            self.limited(desk, call, read(&request.body));
+            self.informed(desk, call, read(&request.body));
             return Some(Status(200));
         }
         self.pass_on(desk, key, call, pending, request)

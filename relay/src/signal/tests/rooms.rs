@@ -224,7 +224,45 @@ fn what_a_patient_can_take_is_known_from_the_offer_before_the_first_word() {
     assert_eq!(change(&[17, 0]).len(), 1);
     assert_eq!(change(&[13, 0])[1..], ["INFO audio=13;video=0"]);
     // of a picture the INFO tells
-    assert_eq!(change(&[24, 106]).len(), 2);
+    assert_eq!(change(&[24, 106])[2..], ["INFO "]);
+}
+
+#[test]
+fn who_calls_without_a_picture_tells_of_speech_in_the_offer() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    let mut offer = sdp("phone", true, false);
+    edit::cap_bitrate(&mut offer.media[0], 28);
+    clinic.call_as(patient, "3", "2", Some(offer.to_string()));
+    clinic.run_for(Millis(500));
+    clinic.answer(doctor);
+    clinic.run_for(Millis(500));
+    assert!(clinic.seen(doctor).contains(&"INFO audio=28"));
+}
+
+#[test]
+fn what_a_page_has_said_itself_no_later_description_takes_back() {
+    let (mut clinic, patient, doctor) = Clinic::open();
+    let call = clinic.talk(patient, doctor);
+    let (now, mut headers) = (clinic.now, Headers::new());
+    headers.push("Content-Type", BANDWIDTH);
+    let agent = &mut clinic.phones[patient].agent;
+    let body = b"audio=17;video=36".to_vec();
+    agent
+        .request_within(now, call, Method::Info, headers, body)
+        .unwrap();
+    clinic.run_for(Millis(200));
+    // it comes to another network, and its browser writes the picture's limit without headers
+    for limits in [[17, 36], [13, 0]] {
+        clinic.plane.look().limits.clear();
+        let (now, offer) = (clinic.now, modest(&limits).to_string());
+        let agent = &mut clinic.phones[patient].agent;
+        agent.change(now, call, offer).unwrap();
+        clinic.run_for(Millis(500));
+        let kept: Vec<Limits> = clinic.plane.look().limits.values().copied().collect();
+        assert_eq!(kept, [limit(17, 36)]);
+    }
+    let told = clinic.seen(doctor);
+    assert_eq!(told, ["INFO audio=17;video=36"]);
 }
 
 #[test]

@@ -41,13 +41,16 @@ pub fn application_specific(section: &Section) -> Option<u64> {
     value(section, "b=AS:", 1_000)
 }
 
+/// Bit/s that no link has: a limit as high is none, and whoever counts with it is safe.
+const ENDLESS: u64 = 1_000_000_000_000;
+
 fn value(section: &Section, name: &str, unit: u64) -> Option<u64> {
     let mut written = section
         .lines()
         .iter()
         .filter_map(|line| line.strip_prefix(name));
     let number = written.find_map(|value| value.trim().parse::<u64>().ok())?;
-    Some(number.saturating_mul(unit))
+    Some(number.saturating_mul(unit)).filter(|limit| *limit < ENDLESS)
 }
 
 /// Removes `b=AS` and `b=TIAS`. Others (`b=RS` and `b=RR` of RFC 3556) speak of other things.
@@ -86,6 +89,10 @@ mod tests {
         assert_eq!(section.lines()[3..5], ["b=AS:300", "b=TIAS:256000"]);
         assert_eq!(bandwidth(&section), Some(256_000));
         assert_eq!(application_specific(&section), Some(300_000));
+        for endless in ["b=TIAS:18446744073709551615", "b=AS:4294967295"] {
+            let lines = vec!["m=video 9 RTP/AVP 96".to_owned(), endless.to_owned()];
+            assert_eq!(bandwidth(&Section::from_lines(lines)), None, "{endless}");
+        }
         assert_eq!(section.lines().len(), expected.len());
         remove_bandwidth(&mut section);
         assert_eq!(section.lines().len(), expected.len() - 2);
