@@ -480,8 +480,9 @@ impl Member {
             return None;
         }
         // speech has what it carries along of the picture's part
-        let beyond = |own| self.speech().saturating_sub(own);
-        let beyond = self.downlink.limits().audio.map_or(0, beyond);
+        let carries = self.carried_along() > 0;
+        let own = self.downlink.limits().audio.filter(|_| carries);
+        let beyond = own.map_or(0, |own| self.speech().saturating_sub(own));
         let wish = self.downlink.appetite();
         let wish = wish.map(|wish| wish.saturating_sub(beyond).max(LEAST.min(wish)));
         if self.estimator.is_fed() {
