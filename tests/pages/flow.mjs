@@ -39,8 +39,7 @@ async function reports(connection) {
   const told = await Promise.race([connection.getStats(), closed]).catch((error) => {
     if (connection.signalingState !== "closed") throw error;
     return null;
-  });
-  clearInterval(looking);
+  }).finally(() => clearInterval(looking));
   if (told) return { connection, stats: [...told.values()] };
   const newest = connections.at(-1);
   return newest === connection ? { connection, stats: [] } : reports(newest);

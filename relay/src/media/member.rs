@@ -9,7 +9,7 @@ use super::{
     negotiated::{Negotiated, Track},
     pacer::Pacer,
     red::Bundle,
-    redundancy::Redundancy,
+    redundancy::{LOSSY, Redundancy},
     report::Timebase,
     rtcp::Block,
     rtp::Packet,
@@ -26,8 +26,6 @@ const UNHEARD: u64 = 2_500 * MILLISECOND;
 const FAR: u64 = 100 * MILLISECOND;
 /// The first report comes early: lips and voice are not together before it.
 const FIRST_REPORT: u64 = 500 * MILLISECOND;
-/// Speech is said twice from this loss on (of 256: 3 %).
-const LOSSY: u64 = 8;
 /// One report in five is lost where it matters.
 const WARNINGS: u8 = 2;
 
@@ -465,7 +463,7 @@ impl Member {
     pub fn warn(&mut self, now: u64) {
         let (lost, expected) = self.lane(Kind::Audio).source.reception.lost_since();
         // one of ten is nothing yet
-        let lossy = expected >= 10 && lost >= 2 && lost * 256 >= expected * LOSSY;
+        let lossy = expected >= 10 && lost >= 2 && lost * 256 >= expected * u64::from(LOSSY);
         if self.warned < WARNINGS && lossy && !self.shows() {
             self.warned += 1;
             self.report_at = now;

@@ -10,7 +10,7 @@ use super::{
 
 /// Loss (of 256) from which on each packet carries the one before: 3 %; and the two before: 12 %, when one in seventy
 /// words would still be missing.
-const LOSSY: u32 = 8;
+pub const LOSSY: u32 = 8;
 const VERY_LOSSY: u32 = 31;
 /// Below this (1 %) it is left out again.
 const CLEAN: u32 = 3;

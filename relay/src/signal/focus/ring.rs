@@ -151,10 +151,6 @@ impl Focus {
                 if let Some(answer) = answer {
                     self.answer_of_caller(desk, call, answer);
                 }
-                // what could not be told it before
-                if let Some(key) = self.legs.get(call).map(|leg| leg.room) {
-                    self.tell_limits(desk, key);
-                }
             }
         }
     }
