@@ -86,9 +86,9 @@ impl Cache {
     }
 
     /// A receiver this far away may ask: the time for a first NACK and two more. Fresh caches keep
-    /// packets for 200 ms, none for longer than a second.
+    /// packets for 200 ms, none for longer than a second and a half.
     pub fn farther(&mut self, rtt: u64) {
-        let keep = (3 * rtt + 100 * MILLISECOND).min(1_000 * MILLISECOND);
+        let keep = (3 * rtt + 100 * MILLISECOND).min(1_500 * MILLISECOND);
         self.keep = self.keep.max(keep);
     }
 

@@ -292,19 +292,19 @@ pub fn resend(
     }
     let parcel = source.cache.get(origin.theirs)?;
 
-    if receiver
-        .pacer
-        .free()
-        .is_none_or(|free| free > now + CROWDED)
-    {
+    let owes = receiver.pacer.free()?.saturating_sub(now);
+    if owes > CROWDED {
         return None;
     }
-    let answer = distance + receiver.pacer.rate().map_or(0, nack::wait);
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
     let picture = vp8::Descriptor::of(&track.codec, parcel.payload);
+    let upper = picture.is_some_and(|picture| picture.layer > 0);
+    if upper && source.cache.age(now, origin.theirs)? > nack::SHOWN {
+        return None;
+    }
     let place = slot.went(&origin, &parcel, picture.as_ref())?;
-    if !slot.answered.may(place.number, now, answer) {
+    if !slot.answered.may(place.number, now, owes, distance) {
         return None;
     }
     copy.clear();

@@ -4,8 +4,12 @@ use super::time::{MILLISECOND, SECOND};
 
 /// Packets that only took another way are usually there by then.
 const REORDERING: u64 = 10 * MILLISECOND;
-/// Later a decoder has gone on without the packet, or wants a keyframe.
-const USEFUL: u64 = SECOND;
+/// Later a decoder wants a keyframe. On a slow link that is a second of pictures by itself, so one lost repair is no reason
+/// for it; decoders wait for three seconds (libwebrtc's `kMaxWaitForFrame`).
+const USEFUL: u64 = 2 * SECOND;
+/// So late a picture of an upper layer is not shown any more: receivers hold back a quarter of a second at most, and
+/// nothing but its own layer, which begins anew every half second, is made from it.
+pub const SHOWN: u64 = 300 * MILLISECOND;
 const TRIES: u8 = 10;
 /// With more holes than this only a keyframe helps.
 const MOST: usize = 256;
@@ -92,6 +96,8 @@ struct Missing {
     since: u64,
     due: u64,
     tries: u8,
+    /// It is of an upper layer for sure.
+    upper: bool,
 }
 
 /// What a publisher is to send again.
@@ -102,9 +108,9 @@ pub struct Missed {
 }
 
 impl Missed {
-    /// `count` numbers from `first` on did not come. `false`: too many, the list is empty now and a
-    /// keyframe is the better thing to ask for.
-    pub fn hole(&mut self, first: u64, count: u64, now: u64) -> bool {
+    /// `count` numbers from `first` on did not come, all of them of an `upper` layer or not. `false`: too many, the list is
+    /// empty now and a keyframe is the better thing to ask for.
+    pub fn hole(&mut self, first: u64, count: u64, upper: bool, now: u64) -> bool {
         if self.list.len() as u64 + count > MOST as u64 {
             self.list.clear();
             return false;
@@ -116,6 +122,7 @@ impl Missed {
                 since: now,
                 due,
                 tries: 0,
+                upper,
             }));
         true
     }
@@ -139,17 +146,18 @@ impl Missed {
     }
 
     /// Puts the numbers to ask for now into `ask`, rising; some may be left for a moment later. `false`: one has been
-    /// given up, for it would come too late, and a keyframe is the better thing to ask for. A repair takes `wait` longer than
-    /// a round trip.
+    /// given up, for it would come too late, and a keyframe is the better thing to ask for: not for what is of an upper
+    /// layer. A repair takes `wait` longer than a round trip.
     #[must_use]
     pub fn due(&mut self, now: u64, rtt: u64, wait: u64, ask: &mut Vec<u16>) -> bool {
         let mut repairs = true;
         self.list.retain_mut(|missing| {
             if missing.due <= now && ask.len() < AT_ONCE {
                 // what is asked for now is there so much later
-                let late = now.saturating_sub(missing.since) + rtt + wait > USEFUL + REORDERING;
+                let useful = if missing.upper { SHOWN } else { USEFUL };
+                let late = now.saturating_sub(missing.since) + rtt + wait > useful + REORDERING;
                 if missing.tries == TRIES || late {
-                    repairs = false;
+                    repairs &= missing.upper;
                     return false;
                 }
                 missing.tries += 1;
@@ -184,7 +192,7 @@ const EARN: u32 = 2;
 /// Remembers what a receiver asked for, so that nobody makes us send much by asking often.
 #[derive(Debug)]
 pub struct Answered {
-    /// Number, time, count; at the number modulo its length. Empty until somebody asks.
+    /// Number, when it is out, count; at the number modulo its length. Empty until somebody asks.
     list: Vec<(u64, u64, u8)>,
     /// In packets sent.
     credit: u32,
@@ -205,8 +213,9 @@ impl Answered {
         self.credit = (self.credit + 1).min(BURST * EARN);
     }
 
-    /// Whether the packet may be sent again, which is then noted.
-    pub fn may(&mut self, number: u64, now: u64, rtt: u64) -> bool {
+    /// Whether the packet may be sent again, which is then noted: not while it may still be on its way, behind what the
+    /// line `owes`. Receivers ask again after a round trip as they know it.
+    pub fn may(&mut self, number: u64, now: u64, owes: u64, rtt: u64) -> bool {
         if self.credit < EARN {
             return false;
         }
@@ -216,10 +225,10 @@ impl Answered {
         let entry = &mut self.list[number as usize % REMEMBERED];
         if entry.0 != number {
             *entry = (number, now, 0);
-        } else if now.saturating_sub(entry.1) < rtt.max(SHORTEST) || entry.2 >= ANSWERS {
+        } else if now < entry.1 + (rtt / 4 * 3).max(SHORTEST) || entry.2 >= ANSWERS {
             return false;
         }
-        (entry.1, entry.2) = (now, entry.2 + 1);
+        (entry.1, entry.2) = (now + owes, entry.2 + 1);
         self.credit -= EARN;
         true
     }
@@ -285,7 +294,7 @@ mod tests {
     #[test]
     fn what_would_come_too_late_is_not_asked_for_a_keyframe_is() {
         let (mut missed, mut ask) = (Missed::default(), Vec::new());
-        missed.hole(10, 1, 0);
+        missed.hole(10, 1, false, 0);
         let far = USEFUL + MILLISECOND;
         assert!(
             !missed.due(REORDERING, far, 0, &mut ask),
@@ -293,13 +302,32 @@ mod tests {
         );
         assert!(ask.is_empty() && missed.is_empty());
         let slow = 600 * MILLISECOND;
-        missed.hole(10, 1, 0);
+        missed.hole(10, 1, false, 0);
         assert!(missed.due(REORDERING, slow, 0, &mut ask));
         assert_eq!(ask, [10]);
+        let again = REORDERING + slow * 5 / 4;
+        assert!(missed.due(again, slow, 0, &mut ask));
+        assert_eq!(ask, [10, 10]);
         assert!(
-            !missed.due(REORDERING + slow * 5 / 4, slow, 0, &mut ask),
-            "once is all there is time for"
+            !missed.due(again + slow * 5 / 4, slow, 0, &mut ask),
+            "twice is all there is time for"
         );
+    }
+
+    #[test]
+    fn of_an_upper_layer_only_what_can_still_be_shown_is_asked_for() {
+        let (mut missed, mut ask) = (Missed::default(), Vec::new());
+        missed.hole(10, 2, true, 0);
+        missed.hole(12, 1, false, 0);
+        let slow = 310 * MILLISECOND;
+        assert!(
+            missed.due(REORDERING, slow, 0, &mut ask),
+            "no keyframe for those"
+        );
+        assert_eq!(ask, [12]);
+        missed.clear();
+        missed.hole(20, 1, true, 0);
+        assert_eq!(due(&mut missed, REORDERING), [20], "a near link");
     }
 
     #[test]
@@ -307,7 +335,7 @@ mod tests {
         let (mut missed, mut ask) = (Missed::default(), Vec::new());
         let wait = wait(40_000);
         assert_eq!(wait, 200 * MILLISECOND);
-        missed.hole(10, 1, 0);
+        missed.hole(10, 1, false, 0);
         assert!(missed.due(REORDERING, RTT, wait, &mut ask));
         let answered = REORDERING + RTT * 5 / 4 + wait;
         assert!(missed.due(answered - MILLISECOND, RTT, wait, &mut ask));
@@ -320,7 +348,7 @@ mod tests {
     #[test]
     fn a_packet_that_only_took_another_way_is_not_asked_for() {
         let mut missed = Missed::default();
-        assert!(missed.hole(10, 2, 0));
+        assert!(missed.hole(10, 2, false, 0));
         assert!(due(&mut missed, 5 * MILLISECOND).is_empty());
         missed.came(10);
         assert_eq!(missed.wake(), Some(REORDERING));
@@ -332,20 +360,18 @@ mod tests {
     #[test]
     fn a_lost_packet_is_asked_for_once_a_round_trip_until_it_is_of_no_use() {
         let mut missed = Missed::default();
-        missed.hole(65_536, 1, 0);
-        let (mut now, mut asked) = (0, Vec::new());
-        while let Some(wake) = missed.wake() {
-            now = wake;
+        missed.hole(65_536, 1, false, 0);
+        let mut asked = Vec::new();
+        while let Some(now) = missed.wake() {
             asked.extend(due(&mut missed, now).iter().map(|_| now / MILLISECOND));
         }
         assert_eq!(asked, [10, 110, 210, 310, 410, 510, 610, 710, 810, 910]);
-        assert!(now + RTT > USEFUL);
     }
 
     #[test]
     fn a_keyframe_makes_older_holes_unimportant() {
         let mut missed = Missed::default();
-        missed.hole(10, 5, 0);
+        missed.hole(10, 5, false, 0);
         missed.forget_before(13);
         assert_eq!(due(&mut missed, REORDERING), [13, 14]);
     }
@@ -353,8 +379,8 @@ mod tests {
     #[test]
     fn a_flood_of_holes_is_answered_with_a_keyframe() {
         let mut missed = Missed::default();
-        assert!(missed.hole(10, 200, 0));
-        assert!(!missed.hole(300, 100, 0));
+        assert!(missed.hole(10, 200, false, 0));
+        assert!(!missed.hole(300, 100, false, 0));
         assert!(missed.is_empty());
     }
 
@@ -362,10 +388,21 @@ mod tests {
     fn a_receiver_that_asks_and_asks_gets_three_copies() {
         let mut answered = Answered::default();
         let sent = (0..100)
-            .filter(|turn| answered.may(7, turn * 10 * MILLISECOND, RTT))
+            .filter(|turn| answered.may(7, turn * 10 * MILLISECOND, 0, RTT))
             .count();
         assert_eq!(sent, 3);
-        assert!(answered.may(8, SECOND, RTT));
+        assert!(answered.may(8, SECOND, 0, RTT));
+    }
+
+    #[test]
+    fn a_repair_that_was_lost_is_sent_again_when_it_is_asked_for_again() {
+        let (mut answered, slow) = (Answered::default(), 400 * MILLISECOND);
+        assert!(answered.may(7, 0, 50 * MILLISECOND, slow));
+        assert!(!answered.may(7, 300 * MILLISECOND, 0, slow), "on its way");
+        assert!(
+            answered.may(7, 390 * MILLISECOND, 0, slow),
+            "by a receiver that takes the way for shorter"
+        );
     }
 
     #[test]
@@ -376,7 +413,7 @@ mod tests {
             answered.sent();
             sent += 1;
             repaired += (0..64)
-                .filter(|ago| answered.may(number + ago * 7, number, 0))
+                .filter(|ago| answered.may(number + ago * 7, number, 0, 0))
                 .count();
         }
         assert!(repaired <= sent / 2 + BURST as usize, "{repaired}");

@@ -64,6 +64,8 @@ pub struct Source {
     pub meter: Meter,
     /// Without retransmissions, and what browsers send beside media to find out what fits.
     flow: Meter,
+    /// Of the newest packet: which picture of the base layer it belongs to, and whether a picture ends with it.
+    newest: Option<(u8, bool)>,
     /// How much of it the base layer is, and when something came that is of another.
     base: Share,
     layered: Option<u64>,
@@ -92,6 +94,7 @@ impl Source {
             repaired: 0,
             meter: Meter::default(),
             flow: Meter::default(),
+            newest: None,
             base: Share::default(),
             layered: None,
             follower: Follower::default(),
@@ -134,8 +137,11 @@ impl Source {
         match arrival {
             Arrival::Next { gap, .. } => {
                 self.lately.came(now, gap);
-                if gap > 0 && track.feedback.nack && !self.missed.hole(number - gap, gap, now) {
-                    self.wish.want();
+                if gap > 0 && track.feedback.nack {
+                    let upper = self.lost_no_base(track, packet.payload);
+                    if !self.missed.hole(number - gap, gap, upper, now) {
+                        self.wish.want();
+                    }
                 }
             }
             Arrival::Late { .. } => {
@@ -150,6 +156,9 @@ impl Source {
         }
         let received = self.examine(track, number, packet, packet.payload);
         if let Some(picture) = &received.picture {
+            if !matches!(arrival, Arrival::Late { .. }) {
+                self.newest = picture.tl0.map(|(base, _)| (base, packet.marker));
+            }
             self.base.add(packet.payload.len(), picture.layer == 0);
             if picture.layer > 0 {
                 self.layered = Some(now);
@@ -258,6 +267,18 @@ impl Source {
         })
     }
 
+    /// Whether whole pictures of upper layers are all that is missing between the newest packet and this one: each
+    /// picture of the base layer is counted (RFC 7741 section 4.2, TL0PICIDX).
+    fn lost_no_base(&self, track: &Track, payload: &[u8]) -> bool {
+        let (Some((base, true)), Some(picture)) =
+            (self.newest, vp8::Descriptor::of(&track.codec, payload))
+        else {
+            return false;
+        };
+        let next = base.wrapping_add(u8::from(picture.layer == 0));
+        picture.start && picture.tl0.is_some_and(|(base, _)| base == next)
+    }
+
     fn keyframe_begins(&mut self, number: u64, timestamp: u32) {
         self.wish.came();
         match &mut self.keyframe {
@@ -296,6 +317,7 @@ impl Source {
     fn restart(&mut self, number: u64) {
         self.epoch = self.epoch.wrapping_add(1);
         self.missed.clear();
+        self.newest = None;
         self.lately = Lately::default();
         self.clock = None;
         self.keyframe = None;

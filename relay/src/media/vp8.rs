@@ -17,6 +17,8 @@ const LONG_PICTURE_ID: u8 = 0x80;
 /// What a descriptor says, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Descriptor {
+    /// A picture begins with the packet.
+    pub start: bool,
     pub keyframe_start: bool,
     pub picture_id: Option<PictureId>,
     /// The counter of base-layer pictures and its offset in the payload.
@@ -92,8 +94,8 @@ impl Descriptor {
             }
         }
         // the P bit of the payload header (section 4.3): 0 in a keyframe
-        let start = first & START != 0 && first & PARTITION == 0;
-        found.keyframe_start = start && payload.get(at)? & 1 == 0;
+        found.start = first & START != 0 && first & PARTITION == 0;
+        found.keyframe_start = found.start && payload.get(at)? & 1 == 0;
         Some(found)
     }
 }

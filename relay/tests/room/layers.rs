@@ -1,6 +1,14 @@
 //! Pictures in two temporal layers: who has a narrow link gets every other frame.
 
-use clinicall_relay::media::{MemberId, downlink::Limits, vp8::Descriptor};
+use std::collections::BTreeSet;
+
+use clinicall_relay::media::{
+    MemberId,
+    downlink::Limits,
+    rtcp::Block,
+    time::{middle, ntp},
+    vp8::Descriptor,
+};
 
 use crate::clinic::*;
 
@@ -109,6 +117,10 @@ impl Camera {
     }
 }
 
+fn layer(got: &Got) -> u8 {
+    Descriptor::parse(&got.payload).unwrap().layer
+}
+
 fn upper(pictures: &[Descriptor]) -> usize {
     pictures.iter().filter(|picture| picture.layer > 0).count()
 }
@@ -213,6 +225,76 @@ fn a_frame_that_is_left_out_is_not_sent_when_it_comes_late_and_not_asked_for() {
     });
     let repair = camera.clinic.got(PATIENT).pop().unwrap();
     assert_eq!(repair.payload, lost.sequence.to_be_bytes());
+}
+
+#[test]
+fn an_upper_frame_that_could_not_be_shown_any_more_is_not_sent_again() {
+    let mut camera = Camera::before(&[DOCTOR, PATIENT], 20);
+    camera.goes_on(2);
+    camera.clinic.seen(PATIENT);
+    let mut frames = |count: usize| {
+        for _ in 0..count {
+            camera.shows();
+            camera.clinic.run(40);
+        }
+        camera.clinic.seen(PATIENT)
+    };
+    let lost = frames(2);
+    let layers = |got: &[Got]| got.iter().map(layer).collect::<Vec<_>>();
+    assert_eq!(layers(&lost), [0, 1]);
+    let asks = |camera: &mut Camera| {
+        camera.clinic.reports(PATIENT, |writer| {
+            writer.nack(1, video_slot(PATIENT), lost.iter().map(|got| got.sequence));
+        });
+        let again = camera.clinic.got(PATIENT).into_iter();
+        again
+            .map(|got| {
+                layer(&Got {
+                    payload: got.payload[2..].to_vec(),
+                    ..got
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(asks(&mut camera), [0, 1]);
+    camera.clinic.run(300);
+    assert_eq!(asks(&mut camera), [0]);
+}
+
+#[test]
+fn from_a_far_doctor_only_the_base_is_asked_for_again() {
+    let mut camera = Camera::before(&[DOCTOR, PATIENT], 20);
+    camera.goes_on(2);
+    let asked = |camera: &mut Camera, rtt: u64| {
+        let block = Block {
+            ssrc: video_slot(DOCTOR),
+            last_report: middle(ntp(camera.clinic.now - rtt * MS)),
+            ..Block::default()
+        };
+        camera
+            .clinic
+            .reports(DOCTOR, |writer| writer.receiver_report(1, &[block]));
+        camera.clinic.told(DOCTOR);
+        for turn in 0..40 {
+            let picture = camera.picture();
+            // one of each layer, and one of each together
+            if ![8, 17, 28, 29].contains(&turn) {
+                camera.clinic.sends(DOCTOR, &picture);
+            }
+            camera.clinic.run(40);
+        }
+        let told = camera.clinic.told(DOCTOR).into_iter();
+        told.filter_map(|told| match told {
+            Told::Nack { lost, .. } => Some(lost),
+            _ => None,
+        })
+        .flatten()
+        .collect::<BTreeSet<_>>()
+        .len()
+    };
+    assert_eq!(asked(&mut camera, 50), 4, "it will be there in time");
+    camera.goes_on(1);
+    assert_eq!(asked(&mut camera, 400), 3);
 }
 
 #[test]
