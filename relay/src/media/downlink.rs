@@ -47,7 +47,7 @@ pub struct Second {
     pub video: u64,
     /// and of its base layer alone, where it has one.
     pub base: Option<u64>,
-    /// Lost on the way to it, of 256, as it reports.
+    /// Lost on the way to it for sure, of 256, as it reports.
     pub lost: u8,
     /// It has told nothing of what it was sent for a while: its reports do not get through.
     pub silent: bool,

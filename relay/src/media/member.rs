@@ -10,7 +10,7 @@ use super::{
     pacer::Pacer,
     red::Bundle,
     redundancy::{LOSSY, Redundancy},
-    report::Timebase,
+    report::{Timebase, surely},
     rtcp::Block,
     rtp::Packet,
     slot::Slot,
@@ -440,7 +440,7 @@ impl Member {
         let now_told = (self.stats.feedback_came, self.stats.feedback_lost);
         let (came, lost) = std::mem::replace(&mut self.feedback, now_told);
         let (came, lost) = (now_told.0 - came, now_told.1 - lost);
-        let share = (lost * 256).checked_div(came + lost).unwrap_or(0).min(255) as u8;
+        let share = surely(lost, came + lost);
         let slot = self.lane(Kind::Video).slot.as_ref();
         let shown = slot.is_some_and(|slot| slot.source.is_some() && !slot.is_waiting());
         let silent = self.reports_at.is_some_and(|then| now > then + UNHEARD);

@@ -535,7 +535,7 @@ impl Room {
             lost: slots
                 // nobody reports about what is not sent
                 .filter(|slot| slot.source.is_some())
-                .map(|slot| slot.reported.fraction_lost)
+                .map(|slot| slot.reported.surely_lost())
                 .fold(told.0, u8::max),
             silent: told.1,
             room: member.room(),
