@@ -31,10 +31,12 @@ const QUEUE: u32 = 350;
 const FLOODED: u8 = 35;
 /// Tenths of a picture's budget that are left to repairs at most.
 const MOST_REPAIRS: u32 = 3;
+/// And of those what the profile of a narrow link has room for besides.
+const NARROW_REPAIRS: u32 = 2;
 /// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
 /// loss alone, and sends a small picture all the same.
 const NARROW: u32 = 25;
-/// Kbit/s of speech and picture together that are few: a packet of the picture takes as long as one of speech.
+/// Kbit/s of speech and picture together that are few.
 const NARROW_FOR_BOTH: u32 = 100;
 /// Milliseconds of speech in packets of which one that comes late is a syllable.
 const LONG_PACKETS: u32 = 120;
@@ -42,6 +44,10 @@ const LONG_PACKETS: u32 = 120;
 const LOSSY: u8 = 8;
 /// Three of twenty packets of speech: no sign that there is room for more.
 const UNEASY: u8 = 15;
+
+/// And this much is no chance: of the fifteen packets that a report on a small picture is of, a third is lost now and then
+/// on a link that loses a twentieth.
+const DROWNED: u8 = 50;
 
 /// Samples that agree before we go down; one more keeps a burst from deciding.
 const STRAINED: u8 = 2;
@@ -223,7 +229,7 @@ impl Quality {
         {
             // what is lost is sent again, on top of what the encoder makes
             // page's numbers: nonsense must not overflow
-            *video = (video.saturating_mul(10 - self.repairs) / 10).max(PICTURE_LEAST);
+            *video = (video.saturating_mul(10 - self.repairs()) / 10).max(PICTURE_LEAST);
         }
         Plan {
             speech,
@@ -231,6 +237,22 @@ impl Quality {
             mode: limits.mode,
             hold: self.hold(),
         }
+    }
+
+    /// Tenths of the picture's budget that are left to repairs. A narrow link's profile has the room for what a tenth of
+    /// loss takes: a picture so small loses frames at once where it gets less.
+    fn repairs(&self) -> u32 {
+        if self.is_narrow() {
+            self.repairs.saturating_sub(NARROW_REPAIRS)
+        } else {
+            self.repairs
+        }
+    }
+
+    /// A packet of the picture takes as long as one of speech.
+    fn is_narrow(&self) -> bool {
+        let total = self.limits().total();
+        total.is_some_and(|total| total <= NARROW_FOR_BOTH)
     }
 
     /// Beside a picture on a narrow link speech comes in fits and starts, and each lost packet of the picture holds that
@@ -244,7 +266,7 @@ impl Quality {
         };
         let shows = limits.video.is_some_and(|video| video >= PICTURE_LEAST);
         let lossy = self.lossy[1] >= 2;
-        if shows && (lossy || limits.total().is_some_and(|total| total <= NARROW_FOR_BOTH)) {
+        if shows && (lossy || self.is_narrow()) {
             4 * speech.ptime.max(60)
         } else if lossy && speech.ptime >= 40 || speech.ptime >= LONG_PACKETS {
             2 * speech.ptime + 60
@@ -348,7 +370,12 @@ impl Quality {
         self.sample = sample;
         self.twice.measured(sample.lost);
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
-        let wanted = u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS);
+        let wanted = match sample.room {
+            Some(_) => u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS),
+            // Firefox begins what it receives of pictures anew, with a keyframe, whenever its sender is told anything
+            // (ESR 140), and its encoder goes no lower than a narrow link's picture
+            None => self.repairs,
+        };
         // down by one and slowly: loss comes in waves, and a Chromium that may send more asks the link for it
         // with half a dozen old packets
         self.cleaner = if wanted < self.repairs {
@@ -368,7 +395,7 @@ impl Quality {
             self.easy = 0;
             self.strained += 1;
             let drowning = sample.rtt.saturating_sub(self.shortest) > DROWNING
-                || self.is_flooded()
+                || self.is_flooded() && sample.lost >= DROWNED
                 || self.is_unheard();
             if drowning && self.rung < HALF_PICTURE {
                 // half of it would not help any more

@@ -172,10 +172,45 @@ fn what_is_lost_is_sent_again_within_the_budget() {
     assert_eq!(bitrate(&quality), whole * 7 / 10);
     live(&mut quality, GOOD, 50);
     assert_eq!(bitrate(&quality), whole);
+    // a narrow link's profile has room for it beside the picture, but not for repairs of a fifth
+    let mut quality = Quality::new(Bandwidth::profile("64k").unwrap());
+    let whole = bitrate(&quality);
+    live(&mut quality, Sample { lost: 10, ..GOOD }, 30);
+    assert_eq!(bitrate(&quality), whole);
+    live(&mut quality, Sample { lost: 20, ..GOOD }, 30);
+    assert!(bitrate(&quality) < whole);
     // what no picture can be made of is not asked for
     let mut quality = Quality::new(limits(17, 34));
     live(&mut quality, lossy, 1);
     assert_ne!(quality.plan().picture, Picture::Paused);
+}
+
+#[test]
+fn a_firefox_is_not_told_of_repairs_for_it_would_lose_the_picture_it_gets() {
+    let mut quality = Quality::new(limits(24, 300));
+    let firefox = Sample { room: None, ..GOOD };
+    live(&mut quality, firefox, 3);
+    let plan = quality.plan();
+    live(
+        &mut quality,
+        Sample {
+            lost: 15,
+            ..firefox
+        },
+        30,
+    );
+    assert_eq!(quality.plan().picture, plan.picture);
+}
+
+#[test]
+fn a_third_of_fifteen_packets_is_no_flood() {
+    let mut quality = Quality::new(limits(17, 36));
+    live(&mut quality, GOOD, 20);
+    assert_eq!(live(&mut quality, Sample { lost: 37, ..GOOD }, 1), [""; 0]);
+    assert_ne!(quality.plan().picture, Picture::Paused);
+    live(&mut quality, GOOD, 20);
+    live(&mut quality, Sample { lost: 80, ..GOOD }, 2);
+    assert_eq!(quality.plan().picture, Picture::Paused);
 }
 
 #[test]

@@ -91,9 +91,12 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
     // of a paused picture the last word stays for ever, and that is never a good one
     let newest = told.iter().fold(0.0, |newest, [at, ..]| at.max(newest));
     let fresh = told.iter().filter(|[at, ..]| *at >= newest - FRESH);
-    let (lost, rtt) = fresh.fold((0.0_f64, 0.0_f64), |(lost, rtt), [_, more, longer]| {
-        (lost.max(*more), rtt.max(*longer))
-    });
+    // sound and picture go the same way: the worse of two reports on fifteen packets each says more of chance than of it
+    let (count, lost, rtt) = fresh.fold(
+        (0.0_f64, 0.0_f64, 0.0_f64),
+        |(count, lost, rtt), [_, more, longer]| (count + 1.0, lost + more, rtt.max(*longer)),
+    );
+    let lost = lost / count.max(1.0);
     let before = totals.replace((gone, came, bytes));
     // late packets make a total shrink
     let gone = (gone - before.0).max(0.0);
