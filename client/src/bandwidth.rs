@@ -148,7 +148,7 @@ impl Bandwidth {
         let (audio, video) = match name {
             "16k" => (AUDIO_LEAST, 0),
             "32k" => (28, 0),
-            // what 5 % of loss takes to repair has to fit as well
+            // what a tenth of loss takes to repair has to fit as well (`quality::ROOMY`)
             "64k" => (17, 36),
             // and encoders go above what they are told for a second. More speech than this is understood better
             // where packets are lost, but floods a link that collapses

@@ -31,8 +31,9 @@ const QUEUE: u32 = 350;
 const FLOODED: u8 = 35;
 /// Tenths of a picture's budget that are left to repairs at most.
 const MOST_REPAIRS: u32 = 3;
-/// And of those what the profile of a narrow link has room for besides.
-const NARROW_REPAIRS: u32 = 2;
+/// And of those what the profile of 64 kbit/s, which promises so many, has room for besides.
+const ROOMY: u32 = 53;
+const BESIDE: u32 = 2;
 /// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
 /// loss alone, and sends a small picture all the same.
 const NARROW: u32 = 25;
@@ -45,8 +46,8 @@ const LOSSY: u8 = 8;
 /// Three of twenty packets of speech: no sign that there is room for more.
 const UNEASY: u8 = 15;
 
-/// And this much is no chance: of the fifteen packets that a report on a small picture is of, a third is lost now and then
-/// on a link that loses a twentieth.
+/// Loss at which the picture goes at once: of the fifteen packets that a report on a small picture is of, a third is lost
+/// now and then on a link that loses a twentieth.
 const DROWNED: u8 = 50;
 
 /// Samples that agree before we go down; one more keeps a burst from deciding.
@@ -239,14 +240,18 @@ impl Quality {
         }
     }
 
-    /// Tenths of the picture's budget that are left to repairs. A narrow link's profile has the room for what a tenth of
-    /// loss takes: a picture so small loses frames at once where it gets less.
+    /// Tenths of the picture's budget that are left to repairs. The profile of a narrow link has the room for what a tenth
+    /// of loss takes: a picture so small loses frames at once where it gets less.
     fn repairs(&self) -> u32 {
-        if self.is_narrow() {
-            self.repairs.saturating_sub(NARROW_REPAIRS)
+        if self.has_room_for_repairs() {
+            self.repairs.saturating_sub(BESIDE)
         } else {
             self.repairs
         }
+    }
+
+    fn has_room_for_repairs(&self) -> bool {
+        self.limits().total().is_some_and(|total| total <= ROOMY)
     }
 
     /// A packet of the picture takes as long as one of speech.
@@ -370,11 +375,13 @@ impl Quality {
         self.sample = sample;
         self.twice.measured(sample.lost);
         // 5 % loss costs a tenth: repairs are lost too, and their requests want room as well
+        let wanted = u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS);
+        // Firefox, which tells of no room, begins what it receives of pictures anew, with a keyframe, whenever its sender is
+        // told another thing (ESR 140): as seldom as can be. Its encoder goes no lower than a narrow link's picture anyway
         let wanted = match sample.room {
-            Some(_) => u32::from(self.twice.lost()).div_ceil(5).min(MOST_REPAIRS),
-            // Firefox begins what it receives of pictures anew, with a keyframe, whenever its sender is told anything
-            // (ESR 140), and its encoder goes no lower than a narrow link's picture
-            None => self.repairs,
+            Some(_) => wanted,
+            None if self.has_room_for_repairs() => self.repairs,
+            None => wanted.max(self.repairs),
         };
         // down by one and slowly: loss comes in waves, and a Chromium that may send more asks the link for it
         // with half a dozen old packets

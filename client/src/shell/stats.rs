@@ -27,8 +27,17 @@ pub(super) struct Meter {
     _tick: Closure<dyn Fn()>,
 }
 
-/// Of all time: packets lost and come, bytes.
-type Totals = Rc<Cell<(f64, f64, f64)>>;
+/// Of all time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    lost: f64,
+    came: f64,
+    bytes: f64,
+    /// Packets of sound and of pictures.
+    sent: [f64; 2],
+}
+
+type Totals = Rc<Cell<Total>>;
 
 impl Meter {
     pub fn start(connection: &RtcPeerConnection, tell: &Tell) -> Self {
@@ -58,8 +67,8 @@ impl Drop for Meter {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> Sample {
     let mut room = None;
-    let (mut gone, mut came, mut bytes) = (0.0, 0.0, 0.0);
-    // when it was told, loss, round trip
+    let mut total = Total::default();
+    // of what, when it was told, loss, round trip
     let mut told = Vec::new();
     let mut now = 0.0_f64;
     report.unchecked_ref::<Map>().for_each(&mut |stats, _| {
@@ -68,17 +77,22 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
                 .ok()
                 .and_then(|value| value.as_f64())
         };
-        let kind = Reflect::get(&stats, &"type".into()).unwrap_or_default();
-        match kind.as_string().as_deref() {
+        let value = |name| number(name).unwrap_or(0.0);
+        let text = |name: &str| Reflect::get(&stats, &name.into()).unwrap_or_default();
+        let picture = usize::from(text("kind") == "video");
+        match text("type").as_string().as_deref() {
             Some("remote-inbound-rtp") => {
-                let value = |name| number(name).unwrap_or(0.0);
-                told.push(["timestamp", "fractionLost", "roundTripTime"].map(value));
+                told.push((
+                    picture,
+                    ["timestamp", "fractionLost", "roundTripTime"].map(value),
+                ));
             }
+            Some("outbound-rtp") => total.sent[picture] += value("packetsSent"),
             Some("inbound-rtp") => {
-                now = now.max(number("timestamp").unwrap_or(0.0));
-                gone += number("packetsLost").unwrap_or(0.0);
-                came += number("packetsReceived").unwrap_or(0.0);
-                bytes += number("bytesReceived").unwrap_or(0.0);
+                now = now.max(value("timestamp"));
+                total.lost += value("packetsLost");
+                total.came += value("packetsReceived");
+                total.bytes += value("bytesReceived");
             }
             Some("candidate-pair") => {
                 if let Some(available) = number("availableOutgoingBitrate") {
@@ -88,25 +102,31 @@ fn sample(connection: &RtcPeerConnection, report: &JsValue, totals: &Totals) -> 
             _ => {}
         }
     });
+    let before = totals.replace(total);
     // of a paused picture the last word stays for ever, and that is never a good one
-    let newest = told.iter().fold(0.0, |newest, [at, ..]| at.max(newest));
-    let fresh = told.iter().filter(|[at, ..]| *at >= newest - FRESH);
-    // sound and picture go the same way: the worse of two reports on fifteen packets each says more of chance than of it
-    let (count, lost, rtt) = fresh.fold(
+    let newest = told
+        .iter()
+        .fold(0.0, |newest, (_, [at, ..])| at.max(newest));
+    let fresh = told.iter().filter(|(_, [at, ..])| *at >= newest - FRESH);
+    // sound and picture go the same way: the worse of two reports on fifteen packets each says more of chance than of it,
+    // and one on a speaker's silence next to nothing
+    let (all, lost, rtt) = fresh.fold(
         (0.0_f64, 0.0_f64, 0.0_f64),
-        |(count, lost, rtt), [_, more, longer]| (count + 1.0, lost + more, rtt.max(*longer)),
+        |(all, lost, longest), (picture, [_, share, rtt])| {
+            let sent = (total.sent[*picture] - before.sent[*picture]).max(1.0);
+            (all + sent, lost + share * sent, longest.max(*rtt))
+        },
     );
-    let lost = lost / count.max(1.0);
-    let before = totals.replace((gone, came, bytes));
+    let lost = lost / all.max(1.0);
     // late packets make a total shrink
-    let gone = (gone - before.0).max(0.0);
-    let all = gone + (came - before.1).max(0.0);
+    let gone = (total.lost - before.lost).max(0.0);
+    let all = gone + (total.came - before.came).max(0.0);
     let missed = if all > 0.0 { gone / all } else { 0.0 };
     Sample {
         room,
         lost: (lost * 100.0) as u8,
         missed: (missed * 100.0) as u8,
-        came: (bytes - before.2).max(0.0) as u32,
+        came: (total.bytes - before.bytes).max(0.0) as u32,
         rtt: (rtt * 1_000.0) as u32,
         untold: if told.is_empty() {
             0

@@ -17,9 +17,9 @@ const MOST: u64 = red::MOST as u64;
 /// With less room than this it is taken away at once; between the two it may be that the estimate has
 /// only just been cut.
 const HOPELESS: u64 = 20_000;
-/// Of every 256 packets: a receiver that loses so many of them is sent too much.
+/// Of every 256 packets: a receiver that loses so many of them for sure is sent too much.
 const CHOKED: u8 = 64;
-/// Half of all packets: that is no bad second, that is a link that carries half.
+/// Half of all packets for sure: that is no bad second, that is a link that carries half.
 const DROWNED: u8 = 128;
 /// Looks in a row before the picture is taken away; one at which it is half as large again as it may
 /// be counts twice.

@@ -292,19 +292,18 @@ pub fn resend(
     }
     let parcel = source.cache.get(origin.theirs)?;
 
-    let owes = receiver.pacer.free()?.saturating_sub(now);
-    if owes > CROWDED {
-        return None;
-    }
+    let owes = receiver.pacer.owes(now)?;
+    let out = owes + receiver.pacer.takes(parcel.payload.len());
     let lane = &mut receiver.lanes[kind as usize];
     let (slot, track) = (lane.slot.as_mut()?, lane.track.as_ref()?);
     let picture = vp8::Descriptor::of(&track.codec, parcel.payload);
     let upper = picture.is_some_and(|picture| picture.layer > 0);
-    if upper && source.cache.age(now, origin.theirs)? > nack::SHOWN {
+    let late = upper && source.cache.age(now, origin.theirs)? + owes > nack::SHOWN;
+    if late || owes > CROWDED {
         return None;
     }
     let place = slot.went(&origin, &parcel, picture.as_ref())?;
-    if !slot.answered.may(place.number, now, owes, distance) {
+    if !slot.answered.may(place.number, now, out, distance) {
         return None;
     }
     copy.clear();

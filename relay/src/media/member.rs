@@ -122,8 +122,8 @@ pub struct Member {
     described: Limits,
     /// When RTCP came from it; `None`: it has never sent any.
     pub reports_at: Option<u64>,
-    /// Of its transport-wide feedback: what came and was lost when it was last looked at.
-    feedback: (u64, u64),
+    /// Of its transport-wide feedback: what came and was lost when it was last looked at, and when before that.
+    feedback: [(u64, u64); 2],
     pub stats: Stats,
 }
 
@@ -153,7 +153,7 @@ impl Member {
             probe: None,
             described: Limits::default(),
             reports_at: None,
-            feedback: (0, 0),
+            feedback: [(0, 0); 2],
             stats: Stats::default(),
         };
         member.negotiate(negotiated);
@@ -434,13 +434,18 @@ impl Member {
         self.pacer.set(now, rate.filter(|rate| *rate < WIDE));
     }
 
-    /// What it told since it was last asked: loss of 256, and whether it is silent although it gets a
+    /// What it told since it was last asked: what is lost for sure, of 256, and whether it is silent although it gets a
     /// picture, of which browsers tell once a second at least.
     pub fn told_loss(&mut self, now: u64) -> (u8, bool) {
-        let now_told = (self.stats.feedback_came, self.stats.feedback_lost);
-        let (came, lost) = std::mem::replace(&mut self.feedback, now_told);
-        let (came, lost) = (now_told.0 - came, now_told.1 - lost);
-        let share = surely(lost, came + lost);
+        let told = (self.stats.feedback_came, self.stats.feedback_lost);
+        let [last, before] = self.feedback;
+        self.feedback = [told, last];
+        // a bad second, or two that are together: the more packets the surer
+        let since = |then: (u64, u64)| {
+            let (came, lost) = (told.0 - then.0, told.1 - then.1);
+            surely(lost, came + lost)
+        };
+        let share = since(last).max(since(before));
         let slot = self.lane(Kind::Video).slot.as_ref();
         let shown = slot.is_some_and(|slot| slot.source.is_some() && !slot.is_waiting());
         let silent = self.reports_at.is_some_and(|then| now > then + UNHEARD);

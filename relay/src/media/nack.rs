@@ -5,10 +5,11 @@ use super::time::{MILLISECOND, SECOND};
 /// Packets that only took another way are usually there by then.
 const REORDERING: u64 = 10 * MILLISECOND;
 /// Later a decoder wants a keyframe. On a slow link that is a second of pictures by itself, so one lost repair is no reason
-/// for it; decoders wait for three seconds (libwebrtc's `kMaxWaitForFrame`).
-const USEFUL: u64 = 2 * SECOND;
-/// So late a picture of an upper layer is not shown any more: receivers hold back a quarter of a second at most, and
-/// nothing but its own layer, which begins anew every half second, is made from it.
+/// for it: there is time to ask twice, at most so long. Decoders wait for three seconds (libwebrtc's `kMaxWaitForFrame`).
+const USEFUL: u64 = SECOND;
+const USEFUL_FAR: u64 = 2 * SECOND;
+/// So late a picture of an upper layer is as a rule not shown any more: on slow links receivers hold back a quarter of a
+/// second (over IPv6 half of one), and nothing but upper layers, which begin anew every half second, is made from it.
 pub const SHOWN: u64 = 300 * MILLISECOND;
 const TRIES: u8 = 10;
 /// With more holes than this only a keyframe helps.
@@ -151,17 +152,23 @@ impl Missed {
     #[must_use]
     pub fn due(&mut self, now: u64, rtt: u64, wait: u64, ask: &mut Vec<u16>) -> bool {
         let mut repairs = true;
+        let again = rtt + rtt / 4 + wait;
         self.list.retain_mut(|missing| {
             if missing.due <= now && ask.len() < AT_ONCE {
                 // what is asked for now is there so much later
-                let useful = if missing.upper { SHOWN } else { USEFUL };
+                // a repair waits for so long at most, and half as long as a rule
+                let (useful, wait) = if missing.upper {
+                    (SHOWN, wait / 2)
+                } else {
+                    ((2 * again).clamp(USEFUL, USEFUL_FAR), wait)
+                };
                 let late = now.saturating_sub(missing.since) + rtt + wait > useful + REORDERING;
                 if missing.tries == TRIES || late {
                     repairs &= missing.upper;
                     return false;
                 }
                 missing.tries += 1;
-                missing.due = now + (rtt + rtt / 4 + wait).max(SHORTEST);
+                missing.due = now + again.max(SHORTEST);
                 ask.push(missing.number as u16);
             }
             true
@@ -213,9 +220,9 @@ impl Answered {
         self.credit = (self.credit + 1).min(BURST * EARN);
     }
 
-    /// Whether the packet may be sent again, which is then noted: not while it may still be on its way, behind what the
-    /// line `owes`. Receivers ask again after a round trip as they know it.
-    pub fn may(&mut self, number: u64, now: u64, owes: u64, rtt: u64) -> bool {
+    /// Whether the packet may be sent again, which is then noted. Once more only when the last copy, which goes `out` so much
+    /// later, can have been there: receivers ask again after a round trip as they know it.
+    pub fn may(&mut self, number: u64, now: u64, out: u64, rtt: u64) -> bool {
         if self.credit < EARN {
             return false;
         }
@@ -228,7 +235,7 @@ impl Answered {
         } else if now < entry.1 + (rtt / 4 * 3).max(SHORTEST) || entry.2 >= ANSWERS {
             return false;
         }
-        (entry.1, entry.2) = (now + owes, entry.2 + 1);
+        (entry.1, entry.2) = (now + out, entry.2 + 1);
         self.credit -= EARN;
         true
     }
@@ -295,7 +302,7 @@ mod tests {
     fn what_would_come_too_late_is_not_asked_for_a_keyframe_is() {
         let (mut missed, mut ask) = (Missed::default(), Vec::new());
         missed.hole(10, 1, false, 0);
-        let far = USEFUL + MILLISECOND;
+        let far = USEFUL_FAR + MILLISECOND;
         assert!(
             !missed.due(REORDERING, far, 0, &mut ask),
             "a link by two satellites"

@@ -40,10 +40,22 @@ impl Pacer {
 
     /// A packet was sent; `size` at IP level.
     pub fn sent(&mut self, now: u64, size: usize) {
-        if let Some(rate) = self.rate.filter(|rate| *rate > 0) {
-            let takes = size as u64 * 8 * SECOND / rate;
-            self.free = (self.free.max(now) + takes).min(now + LONGEST);
+        if self.rate.is_some_and(|rate| rate > 0) {
+            self.free = (self.free.max(now) + self.takes(size)).min(now + LONGEST);
         }
+    }
+
+    /// How long a packet takes to go out by itself.
+    #[must_use]
+    pub fn takes(&self, size: usize) -> u64 {
+        let rate = self.rate.unwrap_or(0);
+        (size as u64 * 8 * SECOND).checked_div(rate).unwrap_or(0)
+    }
+
+    /// How long it takes what was sent to go out; `None`: not before the rate is set anew.
+    #[must_use]
+    pub fn owes(&self, now: u64) -> Option<u64> {
+        Some(self.free()?.saturating_sub(now))
     }
 
     /// When the next packet of a picture may go; `None`: not before the rate is set anew.

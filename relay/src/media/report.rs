@@ -211,7 +211,9 @@ impl Reported {
             0 => block.fraction_lost,
             sent => (lost / sent).min(255) as u8,
         };
-        self.of = all - holes;
+        if all > holes {
+            self.of = all - holes;
+        }
         self.highest = Some(block.highest as u16);
         self.lost = (block.lost.max(0) as u32).saturating_sub(numbered.holes as u32);
         if block.last_report != 0 {
@@ -231,7 +233,7 @@ mod tests {
     use crate::media::time::{MILLISECOND, ntp_add};
 
     #[test]
-    fn a_quarter_of_a_few_packets_is_lost_by_chance_and_of_many_is_not() {
+    fn a_quarter_of_a_few_packets_is_lost_by_chance_and_a_third_of_many_is_not() {
         assert!(surely(4, 14) < 64 && surely(25, 75) >= 64);
         assert!(surely(14, 14) > 128 && surely(0, 14) == 0 && surely(0, 0) == 0);
     }

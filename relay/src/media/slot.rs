@@ -21,8 +21,8 @@ use super::{
     vp8,
 };
 
-/// Runs remembered: one lasts until the source changes or begins anew. NACKs reach back a second at
-/// most.
+/// Runs remembered: one lasts until the source changes or begins anew. NACKs reach back a second
+/// and a half at most.
 const RUNS: usize = 8;
 /// Longer without anything to send is a pause.
 const PAUSED: u64 = SECOND;

@@ -64,7 +64,8 @@ pub struct Source {
     pub meter: Meter,
     /// Without retransmissions, and what browsers send beside media to find out what fits.
     flow: Meter,
-    /// Of the newest packet: which picture of the base layer it belongs to, and whether a picture ends with it.
+    /// Of the newest packet: which picture of the base layer it belongs to, and whether what may follow of its own picture is
+    /// of an upper layer or nothing.
     newest: Option<(u8, bool)>,
     /// How much of it the base layer is, and when something came that is of another.
     base: Share,
@@ -138,7 +139,7 @@ impl Source {
             Arrival::Next { gap, .. } => {
                 self.lately.came(now, gap);
                 if gap > 0 && track.feedback.nack {
-                    let upper = self.lost_no_base(track, packet.payload);
+                    let upper = self.lost_no_base(track, gap, packet.payload);
                     if !self.missed.hole(number - gap, gap, upper, now) {
                         self.wish.want();
                     }
@@ -157,7 +158,8 @@ impl Source {
         let received = self.examine(track, number, packet, packet.payload);
         if let Some(picture) = &received.picture {
             if !matches!(arrival, Arrival::Late { .. }) {
-                self.newest = picture.tl0.map(|(base, _)| (base, packet.marker));
+                let ends = packet.marker || picture.layer > 0;
+                self.newest = picture.tl0.map(|(base, _)| (base, ends));
             }
             self.base.add(packet.payload.len(), picture.layer == 0);
             if picture.layer > 0 {
@@ -267,16 +269,18 @@ impl Source {
         })
     }
 
-    /// Whether whole pictures of upper layers are all that is missing between the newest packet and this one: each
-    /// picture of the base layer is counted (RFC 7741 section 4.2, TL0PICIDX).
-    fn lost_no_base(&self, track: &Track, payload: &[u8]) -> bool {
+    /// Whether all `gap` packets that are missing between the newest and this one are of upper layers: each picture of the
+    /// base layer is counted (RFC 7741 section 4.2, TL0PICIDX).
+    fn lost_no_base(&self, track: &Track, gap: u64, payload: &[u8]) -> bool {
         let (Some((base, true)), Some(picture)) =
             (self.newest, vp8::Descriptor::of(&track.codec, payload))
         else {
             return false;
         };
         let next = base.wrapping_add(u8::from(picture.layer == 0));
-        picture.start && picture.tl0.is_some_and(|(base, _)| base == next)
+        // the counter has eight bits
+        let counted = gap < 128 && picture.tl0.is_some_and(|(base, _)| base == next);
+        counted && (picture.start || picture.layer > 0)
     }
 
     fn keyframe_begins(&mut self, number: u64, timestamp: u32) {
