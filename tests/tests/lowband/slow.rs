@@ -56,14 +56,15 @@ fn a_face_on_64_kbit(patient: Kind) -> Result<()> {
         let (seen, told) = watched(visit, Link::cell(64, 5.0, 300), true, 12 * SECOND)?;
         hear_each_other(&seen)?;
         let (up, down) = seen.kbps();
-        ensure!(up < 70.0 && down < 70.0, "the budget is not kept: {seen}");
-        // the picture yields to speech where both do not fit, and the page is told
+        ensure!(up < 64.0 && down < 64.0, "the budget is not kept: {seen}");
+        // the picture yields to speech where both do not fit, and the page is told; 12 to 14 frames a second were seen, and a
+        // repair that is lost three times takes two seconds of them
         for (heard, teller) in [(seen.patient, &told.0), (seen.doctor, &told.1)] {
             let why =
                 |text: &String| text.starts_with("video paused") || text.contains("no picture");
             ensure!(
-                heard.fps > 0.0 || teller.iter().any(why),
-                "no picture and no reason: {seen}"
+                heard.fps >= 9.0 || teller.iter().any(why),
+                "hardly a picture and no reason: {seen}"
             );
         }
         Ok(())
