@@ -141,6 +141,11 @@ const ESTIMATE: u32 = 300;
 /// The least we let it begin with: its encoders never send less.
 const ESTIMATE_LEAST: u32 = 30;
 
+/// Speech and picture on 64 kbit/s, kbit/s: what a tenth of loss takes to repair has to fit as well.
+const K64: (u32, u32) = (17, 36);
+/// So many of both together leave that room.
+pub(crate) const ROOMY: u32 = K64.0 + K64.1;
+
 impl Bandwidth {
     /// A link by its name; `None`: there is no such. Each leaves room for RTCP and STUN.
     #[must_use]
@@ -148,8 +153,7 @@ impl Bandwidth {
         let (audio, video) = match name {
             "16k" => (AUDIO_LEAST, 0),
             "32k" => (28, 0),
-            // what a tenth of loss takes to repair has to fit as well (`quality::ROOMY`)
-            "64k" => (17, 36),
+            "64k" => K64,
             // and encoders go above what they are told for a second. More speech than this is understood better
             // where packets are lost, but floods a link that collapses
             "150k" => (24, 106),

@@ -11,7 +11,7 @@
 mod heard;
 mod twice;
 
-use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, PICTURE_LEAST, Speech};
+use crate::bandwidth::{AUDIO_LEAST, Bandwidth, Mode, PICTURE_LEAST, ROOMY, Speech};
 use heard::{Heard, is_news};
 use twice::Twice;
 
@@ -31,8 +31,7 @@ const QUEUE: u32 = 350;
 const FLOODED: u8 = 35;
 /// Tenths of a picture's budget that are left to repairs at most.
 const MOST_REPAIRS: u32 = 3;
-/// And of those what the profile of 64 kbit/s, which promises so many, has room for besides.
-const ROOMY: u32 = 53;
+/// And of those what the profile of 64 kbit/s has room for besides.
 const BESIDE: u32 = 2;
 /// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
 /// loss alone, and sends a small picture all the same.

@@ -18,9 +18,9 @@ const MOST: u64 = red::MOST as u64;
 /// only just been cut.
 const HOPELESS: u64 = 20_000;
 /// Of every 256 packets: a receiver that loses so many of them for sure is sent too much.
-const CHOKED: u8 = 64;
+const CHOKED: u64 = 64;
 /// Half of all packets for sure: that is no bad second, that is a link that carries half.
-const DROWNED: u8 = 128;
+const DROWNED: u64 = 128;
 /// Looks in a row before the picture is taken away; one at which it is half as large again as it may
 /// be counts twice.
 const OVER: u8 = 4;
@@ -48,7 +48,7 @@ pub struct Second {
     /// and of its base layer alone, where it has one.
     pub base: Option<u64>,
     /// Lost on the way to it for sure, of 256, as it reports.
-    pub lost: u8,
+    pub lost: u64,
     /// It has told nothing of what it was sent for a while: its reports do not get through.
     pub silent: bool,
     /// What its link carries of a picture, where that is known.

@@ -436,14 +436,14 @@ impl Member {
 
     /// What it told since it was last asked: what is lost for sure, of 256, and whether it is silent although it gets a
     /// picture, of which browsers tell once a second at least.
-    pub fn told_loss(&mut self, now: u64) -> (u8, bool) {
+    pub fn told_loss(&mut self, now: u64) -> (u64, bool) {
         let told = (self.stats.feedback_came, self.stats.feedback_lost);
         let [last, before] = self.feedback;
         self.feedback = [told, last];
         // a bad second, or two that are together: the more packets the surer
         let since = |then: (u64, u64)| {
             let (came, lost) = (told.0 - then.0, told.1 - then.1);
-            surely(lost, came + lost)
+            surely(lost, came + lost, 1)
         };
         let share = since(last).max(since(before));
         let slot = self.lane(Kind::Video).slot.as_ref();

@@ -40,9 +40,7 @@ impl Pacer {
 
     /// A packet was sent; `size` at IP level.
     pub fn sent(&mut self, now: u64, size: usize) {
-        if self.rate.is_some_and(|rate| rate > 0) {
-            self.free = (self.free.max(now) + self.takes(size)).min(now + LONGEST);
-        }
+        self.free = (self.free.max(now) + self.takes(size)).min(now + LONGEST);
     }
 
     /// How long a packet takes to go out by itself.

@@ -157,12 +157,12 @@ pub struct Numbered {
     pub holes: u64,
 }
 
-/// The share of 256 that is lost for sure where so many of all packets were: a standard deviation less. Of the fifteen that
-/// a report on a small picture is of, a link that loses a twentieth loses a quarter now and then.
+/// The share of 256 that is lost for sure where so many of all packets were: so many standard deviations of a count less. Of
+/// the fifteen that a report on a small picture is of, a link that loses a twentieth loses a quarter now and then.
 #[must_use]
-pub fn surely(lost: u64, all: u64) -> u8 {
-    let certain = (lost * 256).saturating_sub((lost * 256 * 256).isqrt());
-    certain.checked_div(all).unwrap_or(0).min(255) as u8
+pub fn surely(lost: u64, all: u64, deviations: u64) -> u64 {
+    let certain = lost.saturating_sub((deviations * deviations * lost).isqrt());
+    (certain * 256).checked_div(all).unwrap_or(0)
 }
 
 /// What a receiver reports about a slot. It counts what never came to us as well; here is what got lost on the way
@@ -194,11 +194,9 @@ impl Reported {
 
     /// Of 256, by the last report.
     #[must_use]
-    pub fn surely_lost(&self) -> u8 {
-        surely(
-            (u64::from(self.fraction_lost) * self.of).div_ceil(256),
-            self.of,
-        )
+    pub fn surely_lost(&self) -> u64 {
+        let lost = (u64::from(self.fraction_lost) * self.of).div_ceil(256);
+        surely(lost, self.of, 1)
     }
 
     pub fn block(&mut self, now: u64, numbered: Numbered, block: &Block) {
@@ -234,6 +232,7 @@ mod tests {
 
     #[test]
     fn a_quarter_of_a_few_packets_is_lost_by_chance_and_a_third_of_many_is_not() {
+        let surely = |lost, all| surely(lost, all, 1);
         assert!(surely(4, 14) < 64 && surely(25, 75) >= 64);
         assert!(surely(14, 14) > 128 && surely(0, 14) == 0 && surely(0, 0) == 0);
     }

@@ -536,7 +536,7 @@ impl Room {
                 // nobody reports about what is not sent
                 .filter(|slot| slot.source.is_some())
                 .map(|slot| slot.reported.surely_lost())
-                .fold(told.0, u8::max),
+                .fold(told.0, u64::max),
             silent: told.1,
             room: member.room(),
         }

@@ -66,7 +66,7 @@ pub struct Source {
     flow: Meter,
     /// Of the newest packet: which picture of the base layer it belongs to, and whether what may follow of its own picture is
     /// of an upper layer or nothing.
-    newest: Option<(u8, bool)>,
+    layers_at: Option<(u8, bool)>,
     /// How much of it the base layer is, and when something came that is of another.
     base: Share,
     layered: Option<u64>,
@@ -95,7 +95,7 @@ impl Source {
             repaired: 0,
             meter: Meter::default(),
             flow: Meter::default(),
-            newest: None,
+            layers_at: None,
             base: Share::default(),
             layered: None,
             follower: Follower::default(),
@@ -159,7 +159,7 @@ impl Source {
         if let Some(picture) = &received.picture {
             if !matches!(arrival, Arrival::Late { .. }) {
                 let ends = packet.marker || picture.layer > 0;
-                self.newest = picture.tl0.map(|(base, _)| (base, ends));
+                self.layers_at = picture.tl0.map(|(base, _)| (base, ends));
             }
             self.base.add(packet.payload.len(), picture.layer == 0);
             if picture.layer > 0 {
@@ -273,7 +273,7 @@ impl Source {
     /// base layer is counted (RFC 7741 section 4.2, TL0PICIDX).
     fn lost_no_base(&self, track: &Track, gap: u64, payload: &[u8]) -> bool {
         let (Some((base, true)), Some(picture)) =
-            (self.newest, vp8::Descriptor::of(&track.codec, payload))
+            (self.layers_at, vp8::Descriptor::of(&track.codec, payload))
         else {
             return false;
         };
@@ -321,7 +321,7 @@ impl Source {
     fn restart(&mut self, number: u64) {
         self.epoch = self.epoch.wrapping_add(1);
         self.missed.clear();
-        self.newest = None;
+        self.layers_at = None;
         self.lately = Lately::default();
         self.clock = None;
         self.keyframe = None;

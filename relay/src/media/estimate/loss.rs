@@ -4,7 +4,7 @@
 //! a quarter of a minute, which is no congestion. So loss counts for as much as is certain: less twice the root of the
 //! lost (two standard deviations of a count); and where that is too little, more packets are waited for.
 
-use crate::media::time::SECOND;
+use crate::media::{report::surely, time::SECOND};
 
 /// More loss (of 256: 10 %) than the link always has is congestion; draft-ietf-rmcat-gcc-02 section 6.
 const HEAVY: u64 = 26;
@@ -82,10 +82,8 @@ impl Loss {
             }
             return Verdict::None;
         }
-        let root = |lost: u64| (4 * lost).isqrt();
-        let certain = (self.lost - root(self.lost).min(self.lost)) * 256 / all;
-        let possible = (self.lost + root(self.lost + 1)) * 256 / all;
-        let congestion = certain > self.always + HEAVY;
+        let possible = (self.lost + (4 * (self.lost + 1)).isqrt()) * 256 / all;
+        let congestion = surely(self.lost, all, 2) > self.always + HEAVY;
         if congestion || all >= PLENTY || now >= self.since + LONGEST {
             self.begin(now);
             self.always = self.always.min(possible);
