@@ -142,7 +142,7 @@ const ESTIMATE: u32 = 300;
 const ESTIMATE_LEAST: u32 = 30;
 
 /// Speech and picture on 64 kbit/s, kbit/s: what a tenth of loss takes to repair has to fit as well.
-const K64: (u32, u32) = (17, 36);
+const K64: (u32, u32) = (16, 36);
 /// So many of both together leave that room.
 pub(crate) const ROOMY: u32 = K64.0 + K64.1;
 

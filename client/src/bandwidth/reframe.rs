@@ -191,7 +191,7 @@ mod tests {
         let before = video(&local);
         assert_eq!(
             before.fmtp_parameter(96, "x-google-start-bitrate"),
-            Some("53")
+            Some("52")
         );
         // the link gets worse, then the page lifts every limit
         let mut text = local.clone();

@@ -157,7 +157,7 @@ fn what_freeswitch_asks_for_gives_way_to_the_link() {
     let (speech, picture) = (limits.speech().unwrap(), limits.picture().unwrap());
     assert_eq!(
         audio.lines()[1..3],
-        ["b=AS:17".to_owned(), format!("b=TIAS:{}", speech.bitrate)]
+        ["b=AS:16".to_owned(), format!("b=TIAS:{}", speech.bitrate)]
     );
     assert_eq!(
         video.lines()[1..3],
@@ -220,7 +220,7 @@ fn no_second_of_speech_takes_more_than_16_kbit() {
 #[test]
 fn limits_are_told_in_a_line() {
     for (limits, line) in [
-        (Bandwidth::profile("64k").unwrap(), "audio=17;video=36"),
+        (Bandwidth::profile("64k").unwrap(), "audio=16;video=36"),
         (Bandwidth::default(), ""),
     ] {
         assert_eq!(limits.written(), line);
@@ -236,7 +236,7 @@ fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
     for (name, start) in [
         ("16k", Some("30")),
         ("32k", Some("30")),
-        ("64k", Some("53")),
+        ("64k", Some("52")),
         ("150k", Some("130")),
         ("256k", Some("228")),
         ("hd", None),

@@ -209,7 +209,7 @@ fn a_firefox_is_seldom_told_of_repairs_for_it_loses_the_picture_it_gets() {
 
 #[test]
 fn a_third_of_fifteen_packets_is_no_flood() {
-    let mut quality = Quality::new(limits(17, 36));
+    let mut quality = Quality::new(limits(16, 36));
     live(&mut quality, GOOD, 20);
     assert_eq!(live(&mut quality, Sample { lost: 37, ..GOOD }, 1), [""; 0]);
     assert_ne!(quality.plan().picture, Picture::Paused);

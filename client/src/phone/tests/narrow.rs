@@ -247,7 +247,7 @@ fn the_own_browser_begins_slowly_and_nobody_else_hears_of_it() {
     for mut clinic in [caller, callee] {
         clinic.run_for(Millis(1_000));
         assert_eq!(clinic.described.len(), 1, "{}", clinic.ladder());
-        assert!(clinic.described[0].contains("a=fmtp:96 x-google-start-bitrate=53\r\n"));
+        assert!(clinic.described[0].contains("a=fmtp:96 x-google-start-bitrate=52\r\n"));
         let with_limits = clinic.sent.iter().filter(|text| text.contains("b=AS:36"));
         assert!(with_limits.count() > 0, "{}", clinic.ladder());
         assert!(!clinic.sent.iter().any(|text| text.contains("x-google")));
