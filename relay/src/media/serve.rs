@@ -68,9 +68,10 @@ pub fn serve(now: u64, at: usize, members: &mut [Member], desk: &mut Desk, sink:
             .rev()
             .find_map(|lane| lane.source.ssrc)
             .unwrap_or(0);
-        let forgiven = member.lane(Kind::Video).source.base(now).is_none();
-        let ssrcs = (sender, media);
-        member.recorder.tell(now, forgiven, ssrcs, &mut desk.writer);
+        if member.shows() && !member.lane(Kind::Video).source.is_layered() {
+            member.recorder.forgive();
+        }
+        member.recorder.tell(now, sender, media, &mut desk.writer);
     }
     if !desk.writer.is_empty() {
         sink.rtcp(member.id, desk.writer.bytes());

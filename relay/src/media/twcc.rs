@@ -24,7 +24,7 @@ const MOST: usize = 512;
 /// A jump in the numbers larger than this is a sender that began anew.
 const JUMP: u64 = 4_000;
 /// Of what is counted, half is forgotten beyond so many packets.
-const COUNTED: u64 = 128;
+const COUNTED: u64 = 64;
 /// So many lost in a row are a few.
 const FEW: u64 = 2;
 
@@ -39,35 +39,49 @@ pub struct Recorder {
     /// Lately: packets that were numbered, and those of them that did not come.
     numbered: u64,
     lost: u64,
+    /// The first number that is not among them yet.
+    noted: u64,
 }
 
 impl Recorder {
     /// Notes what came and did not.
     fn note(&mut self) {
         let Some(last) = self.came.last() else { return };
-        let numbered = last.number + 1 - self.base;
-        self.numbered += numbered;
-        self.lost += numbered - self.came.len() as u64;
+        let from = self.noted.max(self.base);
+        let end = (last.number + 1).max(from);
+        let came = self.came.len() - self.came.partition_point(|came| came.number < from);
+        self.numbered += (end - from).min(COUNTED);
+        self.lost += (end - from - came as u64).min(COUNTED);
+        self.noted = end;
         if self.numbered > COUNTED {
             (self.numbered, self.lost) = (self.numbered / 2, self.lost / 2);
         }
     }
 
-    /// Puts what was lost by chance where it would have come. More than [`HEAVY`] for sure is congestion, and so is it when
-    /// more than a few are lost in a row.
-    fn forgive(&mut self) {
+    /// Before it is told: puts what was lost by chance where it would have come. More than [`HEAVY`] for sure is congestion,
+    /// and so is it when more than a few are lost in a row.
+    ///
+    /// libwebrtc takes some per cent of loss for a full link, down to 30 kbit/s, and its pacer sends no faster than a tenth
+    /// more. An encoder that never makes less than that (Firefox), and has to repair all that is lost, fills the pacer until
+    /// pictures leave it a second late.
+    pub fn forgive(&mut self) {
+        self.note();
         if surely(self.lost, self.numbered, 1) > u64::from(HEAVY) {
             return;
         }
-        let mut expected = self.base;
-        for came in std::mem::take(&mut self.came) {
-            if came.number - expected <= FEW {
-                let at = came.at;
-                let missing = expected..came.number;
-                self.came.extend(missing.map(|number| Came { number, at }));
+        let (mut next, mut expected) = (0, self.base);
+        while let Some(&Came { number, at }) = self.came.get(next) {
+            if (1..=FEW).contains(&(number - expected)) {
+                let lost = Came {
+                    number: expected,
+                    at,
+                };
+                self.came.insert(next, lost);
+                expected += 1;
+            } else {
+                expected = number + 1;
             }
-            expected = came.number + 1;
-            self.came.push(came);
+            next += 1;
         }
     }
 
@@ -76,13 +90,12 @@ impl Recorder {
             Some(newest) => unwrap(newest, sequence),
             None => u64::from(sequence) + (1 << 16),
         };
-        let newest = self.newest.unwrap_or(number);
+        let mut newest = self.newest.unwrap_or(number);
         if self.newest.is_none() || number.abs_diff(newest) > JUMP {
             self.came.clear();
-            self.base = number;
-            self.newest = Some(number);
+            (self.base, self.noted, newest) = (number, number, number);
         }
-        if number < self.base || self.came.len() == MOST {
+        if number < self.base || self.came.len() >= MOST {
             return;
         }
         self.newest = Some(newest.max(number));
@@ -110,24 +123,11 @@ impl Recorder {
     }
 
     /// One message about what came since the last; more are due while something is left.
-    ///
-    /// To who is `forgiven`, loss that is chance is not told. libwebrtc takes some per cent of it for a full link, down to 30
-    /// kbit/s, and its pacer sends no faster than a tenth more. An encoder that never makes less than that (Firefox), and
-    /// has to repair all that is lost, fills the pacer until pictures leave it a second late.
-    pub fn tell(
-        &mut self,
-        now: u64,
-        forgiven: bool,
-        (sender, media): (u32, u32),
-        writer: &mut Writer,
-    ) {
+    pub fn tell(&mut self, now: u64, sender: u32, media: u32, writer: &mut Writer) {
         if self.came.is_empty() {
             return;
         }
         self.note();
-        if forgiven {
-            self.forgive();
-        }
         let mut told = 0;
         writer.transport_cc(sender, media, |bytes| {
             told = encode(bytes, self.base, self.count, &self.came);
@@ -151,12 +151,8 @@ mod tests {
     use crate::media::rtcp::{Item, items};
 
     fn told(recorder: &mut Recorder, now: u64) -> Option<(u16, u32, u32)> {
-        told_to(recorder, now, false)
-    }
-
-    fn told_to(recorder: &mut Recorder, now: u64, forgiven: bool) -> Option<(u16, u32, u32)> {
         let mut writer = Writer::default();
-        recorder.tell(now, forgiven, (1, 2), &mut writer);
+        recorder.tell(now, 1, 2, &mut writer);
         items(writer.bytes()).next().map(|item| {
             let Item::TransportCc(feedback) = item else {
                 panic!("feedback")
@@ -196,13 +192,15 @@ mod tests {
         let missing = |forgiven, lost: fn(u64) -> bool| {
             let (mut recorder, mut all) = (Recorder::default(), (0, 0));
             for number in 1..=400 {
+                let now = number * 66 * MILLISECOND;
                 if !lost(number) {
-                    recorder.came(number * 66 * MILLISECOND, number as u16);
+                    recorder.came(now, number as u16);
                 }
-                if number % 4 == 0
-                    && let Some((_, came, lost)) =
-                        told_to(&mut recorder, number * 66 * MILLISECOND, forgiven)
-                {
+                if number % 4 == 0 {
+                    if forgiven {
+                        recorder.forgive();
+                    }
+                    let (_, came, lost) = told(&mut recorder, now).unwrap_or_default();
                     all = (all.0 + came, all.1 + lost);
                 }
             }
@@ -212,8 +210,13 @@ mod tests {
         let twentieth = |number| number % 20 == 7;
         assert_eq!(missing(false, twentieth), 20);
         assert_eq!(missing(true, twentieth), 0);
+        assert_eq!(
+            missing(true, |number| (25..27).contains(&(number % 40))),
+            0,
+            "two in a row"
+        );
         // congestion is told to everybody, and so is what is lost in a row
-        assert!(missing(true, |number| number % 6 == 3) > 60);
+        assert!(missing(true, |number| number % 5 == 3) > 60);
         assert_eq!(missing(true, |number| number % 100 > 96), 12);
     }
 
@@ -226,5 +229,10 @@ mod tests {
         assert!(recorder.came.len() <= MOST);
         recorder.came(1, 20_000);
         assert_eq!(told(&mut recorder, 2), Some((20_000, 1, 0)));
+        // and so is one that goes back
+        for sequence in 10_000..10_003 {
+            recorder.came(3, sequence);
+        }
+        assert_eq!(told(&mut recorder, 4), Some((10_000, 3, 0)));
     }
 }

@@ -91,7 +91,7 @@ impl Line {
         if self.now >= self.told + SECOND / 5 {
             self.told = self.now;
             let mut writer = Writer::default();
-            self.recorder.tell(self.now, false, (1, 2), &mut writer);
+            self.recorder.tell(self.now, 1, 2, &mut writer);
             for item in items(writer.bytes()) {
                 let Item::TransportCc(feedback) = item else {
                     panic!("feedback")
@@ -193,7 +193,7 @@ fn feedback_about_what_was_never_sent_changes_nothing() {
         recorder.came(number, number as u16 * 3);
     }
     let mut writer = Writer::default();
-    recorder.tell(0, false, (1, 2), &mut writer);
+    recorder.tell(0, 1, 2, &mut writer);
     let Some(Item::TransportCc(feedback)) = items(writer.bytes()).next() else {
         panic!("feedback")
     };
