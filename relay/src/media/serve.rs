@@ -68,9 +68,6 @@ pub fn serve(now: u64, at: usize, members: &mut [Member], desk: &mut Desk, sink:
             .rev()
             .find_map(|lane| lane.source.ssrc)
             .unwrap_or(0);
-        if member.shows() && !member.lane(Kind::Video).source.is_layered() {
-            member.recorder.forgive();
-        }
         member.recorder.tell(now, sender, media, &mut desk.writer);
     }
     if !desk.writer.is_empty() {

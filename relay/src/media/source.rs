@@ -375,12 +375,6 @@ impl Source {
         layered.then(|| self.base.of(self.flow(now)))
     }
 
-    /// Its pictures are, or were, in layers.
-    #[must_use]
-    pub fn is_layered(&self) -> bool {
-        self.layered.is_some()
-    }
-
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
         self.follower.newest()
@@ -397,7 +391,6 @@ impl Source {
         self.ssrc = None;
         self.follower = Follower::default();
         self.missed.clear();
-        self.layered = None;
         self.live = false;
     }
 

@@ -1,8 +1,6 @@
 //! When a member's packets came, to be told back to it: its bandwidth estimate lives on this.
 
 use super::{
-    budget::HEAVY,
-    report::surely,
     rtcp::{
         Writer,
         transport_cc::{Came, encode},
@@ -23,10 +21,6 @@ const SHARE: u64 = 20;
 const MOST: usize = 512;
 /// A jump in the numbers larger than this is a sender that began anew.
 const JUMP: u64 = 4_000;
-/// Of what is counted, half is forgotten beyond so many packets.
-const COUNTED: u64 = 64;
-/// So many lost in a row are a few.
-const FEW: u64 = 2;
 
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -36,55 +30,9 @@ pub struct Recorder {
     came: Vec<Came>,
     count: u8,
     told: u64,
-    /// Lately: packets that were numbered, and those of them that did not come.
-    numbered: u64,
-    lost: u64,
-    /// The first number that is not among them yet.
-    noted: u64,
 }
 
 impl Recorder {
-    /// Notes what came and did not.
-    fn note(&mut self) {
-        let Some(last) = self.came.last() else { return };
-        let from = self.noted.max(self.base);
-        let end = (last.number + 1).max(from);
-        let came = self.came.len() - self.came.partition_point(|came| came.number < from);
-        self.numbered += (end - from).min(COUNTED);
-        self.lost += (end - from - came as u64).min(COUNTED);
-        self.noted = end;
-        if self.numbered > COUNTED {
-            (self.numbered, self.lost) = (self.numbered / 2, self.lost / 2);
-        }
-    }
-
-    /// Before it is told: puts what was lost by chance where it would have come. More than [`HEAVY`] for sure is congestion,
-    /// and so is it when more than a few are lost in a row.
-    ///
-    /// libwebrtc takes some per cent of loss for a full link, down to 30 kbit/s, and its pacer sends no faster than a tenth
-    /// more. An encoder that never makes less than that (Firefox), and has to repair all that is lost, fills the pacer until
-    /// pictures leave it a second late.
-    pub fn forgive(&mut self) {
-        self.note();
-        if surely(self.lost, self.numbered, 1) > u64::from(HEAVY) {
-            return;
-        }
-        let (mut next, mut expected) = (0, self.base);
-        while let Some(&Came { number, at }) = self.came.get(next) {
-            if (1..=FEW).contains(&(number - expected)) {
-                let lost = Came {
-                    number: expected,
-                    at,
-                };
-                self.came.insert(next, lost);
-                expected += 1;
-            } else {
-                expected = number + 1;
-            }
-            next += 1;
-        }
-    }
-
     pub fn came(&mut self, now: u64, sequence: u16) {
         let number = match self.newest {
             Some(newest) => unwrap(newest, sequence),
@@ -93,9 +41,9 @@ impl Recorder {
         let mut newest = self.newest.unwrap_or(number);
         if self.newest.is_none() || number.abs_diff(newest) > JUMP {
             self.came.clear();
-            (self.base, self.noted, newest) = (number, number, number);
+            (self.base, newest) = (number, number);
         }
-        if number < self.base || self.came.len() >= MOST {
+        if number < self.base || self.came.len() == MOST {
             return;
         }
         self.newest = Some(newest.max(number));
@@ -127,7 +75,6 @@ impl Recorder {
         if self.came.is_empty() {
             return;
         }
-        self.note();
         let mut told = 0;
         writer.transport_cc(sender, media, |bytes| {
             told = encode(bytes, self.base, self.count, &self.came);
@@ -185,39 +132,6 @@ mod tests {
         assert_eq!(recorder.wake(64_000, true), Some(RARELY));
         assert_eq!(recorder.wake(16_000, false), Some(RARELY_AUDIO));
         assert_eq!(recorder.wake(200_000, true), Some(80 * MILLISECOND));
-    }
-
-    #[test]
-    fn chance_is_not_told_to_who_has_to_repair_all_of_it() {
-        let missing = |forgiven, lost: fn(u64) -> bool| {
-            let (mut recorder, mut all) = (Recorder::default(), (0, 0));
-            for number in 1..=400 {
-                let now = number * 66 * MILLISECOND;
-                if !lost(number) {
-                    recorder.came(now, number as u16);
-                }
-                if number % 4 == 0 {
-                    if forgiven {
-                        recorder.forgive();
-                    }
-                    let (_, came, lost) = told(&mut recorder, now).unwrap_or_default();
-                    all = (all.0 + came, all.1 + lost);
-                }
-            }
-            assert_eq!(all.0 + all.1, 400);
-            all.1
-        };
-        let twentieth = |number| number % 20 == 7;
-        assert_eq!(missing(false, twentieth), 20);
-        assert_eq!(missing(true, twentieth), 0);
-        assert_eq!(
-            missing(true, |number| (25..27).contains(&(number % 40))),
-            0,
-            "two in a row"
-        );
-        // congestion is told to everybody, and so is what is lost in a row
-        assert!(missing(true, |number| number % 5 == 3) > 60);
-        assert_eq!(missing(true, |number| number % 100 > 96), 12);
     }
 
     #[test]
