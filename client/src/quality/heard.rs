@@ -6,8 +6,9 @@ use super::{FLOODED, Sample};
 /// and until it is in any case. Reports of three seconds in a row are not lost by chance.
 const OVERDUE: u32 = 1_400;
 const UNHEARD: u32 = 4_000;
-/// Reports in time before one can be overdue: others report every five seconds.
-const PROMPT: u8 = 4;
+/// Samples with a report in time before one can be overdue. Others report every five seconds: of theirs two in a row are.
+/// A link that collapses a few seconds after the call began is to be noticed.
+const PROMPT: u8 = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Heard {

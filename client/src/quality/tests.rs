@@ -348,9 +348,10 @@ fn a_link_that_fills_up_both_ways_costs_the_picture_before_any_report_says_so() 
         came: 7_000,
         ..overdue
     };
-    for deaf in [lossy, slow] {
+    // in the midst of a call, and soon after it began
+    for (deaf, before) in [(lossy, 5), (slow, 5), (slow, 3)] {
         let mut quality = Quality::new(limits(32, 120));
-        assert_eq!(live(&mut quality, GOOD, 5), [""; 0]);
+        assert_eq!(live(&mut quality, GOOD, before), [""; 0]);
         assert_eq!(live(&mut quality, overdue, 1), [""; 0], "one was lost");
         let told = live(&mut quality, deaf, 1);
         let paused = "video paused: nobody tells what comes of what is sent, speech gets 24";
@@ -397,15 +398,17 @@ fn what_was_told_before_a_link_filled_up_brings_no_picture_back() {
 
 #[test]
 fn a_peer_that_seldom_reports_is_no_bad_link() {
-    let mut quality = Quality::new(limits(32, 120));
-    for turn in 0..100 {
-        let sample = Sample {
-            untold: turn % 5 * 1_000 + 200,
-            missed: 60,
-            ..GOOD
-        };
-        live(&mut quality, sample, 1);
-        assert_ne!(quality.plan().picture, Picture::Paused, "{turn}");
+    for ago in (1..1_000).step_by(333) {
+        let mut quality = Quality::new(limits(32, 120));
+        for turn in 0..100 {
+            let sample = Sample {
+                untold: turn % 5 * 1_000 + ago,
+                missed: 60,
+                ..GOOD
+            };
+            live(&mut quality, sample, 1);
+            assert_ne!(quality.plan().picture, Picture::Paused, "{turn}");
+        }
     }
 }
 
