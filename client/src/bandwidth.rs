@@ -307,23 +307,22 @@ impl Bandwidth {
         }
     }
 
-    /// Kbit/s of everything that our browser may send; `None`: as much as it likes.
+    /// Kbit/s of a picture with its repairs that our browser may send; `None`: as much as it likes.
     ///
     /// For `b=` of video, by which libwebrtc limits its estimate of the whole link, repairs and all, and not the picture
     /// alone. That is the senders' own affair (`setParameters`). With the picture's limit there Chromium's
     /// congestion window is so small that each packet of it waits a second to be sent, and its receiver delays the
     /// sound to match: at 64 kbit/s without any loss words were stretched until a tenth of them was lost.
     ///
-    /// Where there is little of it, a sixth more than the picture is enough for that: up to this limit a Chromium that
-    /// loses packets fills the link with old ones to find out what it carries, and that is on top of speech.
+    /// A little more than the picture is enough for that. Up to this limit a Chromium that loses packets fills the link with
+    /// old ones to find out what it carries, and that is on top of speech, whose packets have no transport-wide numbers:
+    /// the estimate knows nothing of it.
     pub(crate) fn ceiling(self) -> Option<u32> {
-        // page's numbers: nonsense must not overflow
         let video = self.video?.max(PICTURE_LEAST);
+        // page's numbers: nonsense must not overflow
         let all = video.saturating_add(self.audio.unwrap_or(FREE_SPEECH));
-        Some(match all {
-            ..=NARROW => all.min(video + video / 6),
-            _ => all,
-        })
+        let repairs = if all <= NARROW { video / 9 } else { video / 16 };
+        Some(video.saturating_add(repairs).min(all))
     }
 
     /// Writes into the peer's description, as our browser gets it, what the browser may send.

@@ -260,6 +260,17 @@ fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
 }
 
 #[test]
+fn a_browser_that_tries_what_its_link_carries_leaves_room_for_speech() {
+    for (name, link) in [("64k", 64_u32), ("150k", 150), ("256k", 256)] {
+        let limits = Bandwidth::profile(name).unwrap();
+        let (speech, tried) = (limits.audio.unwrap(), limits.ceiling().unwrap());
+        // RTCP was seen to take a twentieth
+        let all = speech + tried + link.div_ceil(20);
+        assert!(all <= link, "{name}: {all}");
+    }
+}
+
+#[test]
 fn a_limit_of_one_medium_tells_nothing_of_the_link() {
     let answer = include_str!("../../../sip/tests/sdp/chromium-answer.sdp");
     for (audio, video) in [
