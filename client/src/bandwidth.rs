@@ -187,6 +187,11 @@ impl Bandwidth {
         Some(self.audio?.saturating_add(self.video?))
     }
 
+    /// So little for both that each byte is felt.
+    pub(crate) fn is_narrow(self) -> bool {
+        self.total().is_some_and(|total| total <= NARROW)
+    }
+
     /// As an INFO within the call says it: `audio=17;video=41`.
     pub(crate) fn written(self) -> String {
         let mut text = String::new();

@@ -36,8 +36,6 @@ const BESIDE: u32 = 2;
 /// Kbit/s the browser finds for a picture that are a link in trouble. Chromium goes down to 30 for some per cent of
 /// loss alone, and sends a small picture all the same.
 const NARROW: u32 = 25;
-/// Kbit/s of speech and picture together that are few.
-const NARROW_FOR_BOTH: u32 = 100;
 /// Milliseconds of speech in packets of which one that comes late is a syllable.
 const LONG_PACKETS: u32 = 120;
 /// Loss that a page is told of.
@@ -255,8 +253,7 @@ impl Quality {
 
     /// A packet of the picture takes as long as one of speech.
     fn is_narrow(&self) -> bool {
-        let total = self.limits().total();
-        total.is_some_and(|total| total <= NARROW_FOR_BOTH)
+        self.limits().is_narrow()
     }
 
     /// Beside a picture on a narrow link speech comes in fits and starts, and each lost packet of the picture holds that

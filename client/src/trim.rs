@@ -4,15 +4,13 @@
 
 use clinicall_sip::sdp::{
     RtpMap, Sdp, Section,
-    edit::{keep_codecs, keep_extensions, remove_feedback},
+    edit::{keep_codecs, keep_extensions, remove_extension, remove_feedback},
 };
 
 /// Header extensions (RFC 8285) worth their bytes in every packet: which section a packet belongs
 /// to (RFC 9143), how loud it is (RFC 6464).
-const FOR_AUDIO: [&str; 2] = [
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-];
+const FOR_AUDIO: [&str; 2] = ["urn:ietf:params:rtp-hdrext:sdes:mid", AUDIO_LEVEL];
+const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// Congestion feedback rides on video alone: on audio it costs 2 kbit/s of a 16 kbit/s link. REMB stays beside it: by that the
 /// relay says what the receivers of a picture can take.
 /// Without `video-orientation` the browser turns a phone's picture upright itself.
@@ -54,6 +52,14 @@ pub(crate) fn trim_offer(sdp: &mut Sdp) {
             }
             _ => {}
         }
+    }
+}
+
+/// Of an offer, ours or a relay's: on a narrow link the level is not worth its eight bytes in each packet of speech, a
+/// kbit/s each way. There silence is not sent, and by that the relay knows who speaks.
+pub(crate) fn omit_levels(sdp: &mut Sdp) {
+    for section in &mut sdp.media {
+        remove_extension(section, AUDIO_LEVEL);
     }
 }
 
@@ -130,6 +136,10 @@ mod tests {
         assert_eq!(codecs(&sdp, 0), ["opus", "red"]);
         assert_eq!(codecs(&sdp, 1), ["VP8", "rtx", "H264", "rtx"]);
         assert_eq!(sdp.media[0].extmaps().len(), 2);
+        let mut narrow = sdp.clone();
+        omit_levels(&mut narrow);
+        let left = narrow.media.iter().map(|section| section.extmaps().len());
+        assert_eq!(left.collect::<Vec<_>>(), [1, 2]);
         assert!(text.contains(" cname:") && !text.contains("msid"));
         for once in ["a=fingerprint:", "a=ice-ufrag:", "a=ice-pwd:", "a=setup:"] {
             assert_eq!(text.matches(once).count(), 1, "{once}");

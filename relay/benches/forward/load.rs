@@ -241,6 +241,7 @@ fn negotiated(member: MemberId, sends: bool) -> Negotiated {
         payload_type: if audio { 111 } else { 97 },
         rtx: (!audio).then_some(98),
         red: audio.then_some(63),
+        dtx: false,
         clock_rate: if audio { 48_000 } else { 90_000 },
         receives: true,
         sends,

@@ -1,4 +1,5 @@
-//! Who speaks, from the audio levels in RTP headers (RFC 6464), without decoding.
+//! Who speaks, from the audio levels in RTP headers (RFC 6464), without decoding. Who has a narrow link does without
+//! these bytes: there it tells that anything is sent, for silence is not.
 
 use super::{
     MemberId,
@@ -16,6 +17,18 @@ const RISE: f32 = 0.15;
 const DECAY: f32 = 0.5;
 /// The floor is not passed on more often.
 const HOLD: u64 = SECOND;
+
+/// As loud as we take a voice to be of which no level tells: -40 dBov, a soft one. Whose room is so noisy that it is
+/// always sent keeps nobody from the floor who speaks up.
+const SOFT: u8 = 40;
+const SILENCE: u8 = 127;
+/// An encoder says nothing in as many bytes (RFC 6716 section 3.1: the TOC byte, a count of frames).
+const NOTHING: usize = 2;
+/// Longer than the longest packet is apart from the next when one between them is lost, and shorter than the 400 ms
+/// after which an encoder tells how a pause sounds (libopus, NB_SPEECH_FRAMES_BEFORE_DTX).
+const PAUSE: u64 = 300 * MILLISECOND;
+/// What a packet behind a pause may be of speech.
+const PACKET: u64 = 60 * MILLISECOND;
 
 /// The loudness of one member.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +50,17 @@ impl Loudness {
         if self.smooth >= SPEECH {
             self.spoke = Some(now);
         }
+    }
+
+    /// A packet without a level, from an encoder that sends no silence but what it sounds like, now and then.
+    pub fn said(&mut self, now: u64, payload: &[u8]) {
+        if payload.len() <= NOTHING {
+            return;
+        }
+        if now.saturating_sub(self.at) > PAUSE {
+            self.heard(now - PACKET, SILENCE);
+        }
+        self.heard(now, SOFT);
     }
 
     /// When the member last spoke; `None`: never yet.
@@ -123,7 +147,6 @@ mod tests {
 
     const DOCTOR: MemberId = MemberId(1);
     const PATIENT: MemberId = MemberId(2);
-    const SILENCE: u8 = 127;
 
     struct Talk {
         now: u64,
@@ -186,6 +209,48 @@ mod tests {
         // the loudness is smoothed: it falls for a moment
         assert!((spoken..spoken + SECOND).contains(&last), "{last}");
         assert_eq!(patient.spoke(), None);
+    }
+
+    #[test]
+    fn of_a_patient_without_levels_it_tells_that_speech_comes() {
+        let mut patient = Loudness::default();
+        let mut now = SECOND;
+        let mut sends = |patient: &mut Loudness, each: u64, payload: &[u8], count: usize| {
+            for _ in 0..count {
+                now += each * MILLISECOND;
+                patient.said(now, payload);
+            }
+            now
+        };
+        // a pause: once in 400 ms how it sounds, or a packet that says nothing
+        sends(&mut patient, 400, &[1; 54], 25);
+        sends(&mut patient, 60, &[0xf8, 0x03], 20);
+        assert_eq!(patient.spoke(), None);
+        let words = sends(&mut patient, 60, &[1; 54], 10);
+        assert_eq!(patient.spoke(), Some(words));
+        // packets of 120 ms, every second one of them lost
+        let words = sends(&mut patient, 240, &[1; 120], 10);
+        assert_eq!(patient.spoke(), Some(words));
+        sends(&mut patient, 420, &[1; 54], 25);
+        assert!(patient.spoke().unwrap() <= words + SECOND);
+    }
+
+    #[test]
+    fn who_is_always_sent_keeps_nobody_from_the_floor() {
+        let mut talk = talk();
+        for _ in 0..100 {
+            talk.members[1].1.said(talk.now, &[1; 54]);
+            talk.now += 20 * MILLISECOND;
+            talk.floor.update(talk.now, talk.members.iter().copied());
+        }
+        assert_eq!(talk.floor.speaker, Some(PATIENT));
+        for _ in 0..50 {
+            talk.now += 20 * MILLISECOND;
+            talk.members[0].1.heard(talk.now, 25);
+            talk.members[1].1.said(talk.now, &[1; 54]);
+            talk.floor.update(talk.now, talk.members.iter().copied());
+        }
+        assert_eq!(talk.floor.speaker, Some(DOCTOR));
     }
 
     #[test]

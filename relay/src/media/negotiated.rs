@@ -19,6 +19,8 @@ pub struct Track {
     pub rtx: Option<u8>,
     /// The payload type of redundant speech (RFC 2198) with this codec inside.
     pub red: Option<u8>,
+    /// The member wishes for silence that is not sent (`usedtx` of RFC 7587), as who does not send it either.
+    pub dtx: bool,
     pub clock_rate: u32,
     /// The member takes media from us.
     pub receives: bool,
@@ -38,6 +40,14 @@ pub struct Track {
     /// The member's `b=` lines for this section: what it wants to receive at most, in bit/s
     /// (`TIAS` as written, `AS` times 1,000).
     pub bandwidth: Option<u64>,
+}
+
+impl Track {
+    /// No level says who speaks, but that anything is sent at all.
+    #[must_use]
+    pub const fn only_pauses_tell(&self) -> bool {
+        self.dtx && self.extensions.audio_level.is_none()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::{
     lane::Kind,
     level::Floor,
     member::Member,
-    negotiated::Negotiated,
+    negotiated::{Negotiated, Track},
     red::Older,
     redundancy::Redundancy,
     report::Clock,
@@ -221,8 +221,14 @@ impl Room {
         if !member.admitted {
             return;
         }
-        if let (Kind::Audio, Some(level)) = (kind, received.parcel.level) {
-            member.loudness.heard(now, level);
+        if kind == Kind::Audio {
+            let pauses_tell = member.lane(kind).track.as_ref();
+            let pauses_tell = pauses_tell.is_some_and(Track::only_pauses_tell);
+            match received.parcel.level {
+                Some(level) => member.loudness.heard(now, level),
+                None if pauses_tell => member.loudness.said(now, received.parcel.payload),
+                None => {}
+            }
         }
         self.rearrange(now, received.woke, kind);
         let source = &mut self.members[at].lane_mut(kind).source;

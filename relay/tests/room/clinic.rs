@@ -144,6 +144,7 @@ pub fn negotiated(who: MemberId) -> Negotiated {
         payload_type: if audio { 110 } else { 96 } + own,
         rtx: (!audio).then_some(100 + own),
         red: None,
+        dtx: false,
         clock_rate: if audio { 48_000 } else { 90_000 },
         receives: true,
         sends: true,

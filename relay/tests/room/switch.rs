@@ -56,6 +56,23 @@ fn in_a_round_of_three_everybody_sees_who_speaks() {
 }
 
 #[test]
+fn who_has_a_narrow_link_and_tells_no_level_is_seen_when_speaking() {
+    let mut clinic = Clinic::with(&[DOCTOR, INTERPRETER]);
+    let mut narrow = negotiated(PATIENT);
+    let audio = narrow.audio.as_mut().unwrap();
+    (audio.dtx, audio.extensions.audio_level) = (true, None);
+    clinic.joins(PATIENT, narrow);
+    clinic.admits(PATIENT);
+    talk(&mut clinic, 1_500, INTERPRETER);
+    // the patient's packets come all the time: as if the room were noisy
+    assert_eq!(clinic.room.speaker(), Some(INTERPRETER));
+    talk(&mut clinic, 2_000, PATIENT);
+    assert_eq!(clinic.room.speaker(), Some(PATIENT));
+    talk(&mut clinic, 2_000, DOCTOR);
+    assert_eq!(clinic.room.speaker(), Some(DOCTOR));
+}
+
+#[test]
 fn the_stream_goes_on_across_a_change_of_speaker() {
     let mut clinic = Clinic::with(&[DOCTOR, PATIENT, INTERPRETER]);
     for speaker in [PATIENT, INTERPRETER, PATIENT, DOCTOR, INTERPRETER] {

@@ -21,7 +21,7 @@ const API_KEY: &str = "ck_of_the_site";
 const API_KEY_SHA256: &str = "d7002f52ff4dde5542052f070bac1d44cd179cc3e573faf293adbb55e4cea1aa";
 
 /// One clinic whose relay believes the site, for all stories here.
-fn clinic() -> Result<&'static Clinic> {
+pub fn clinic() -> Result<&'static Clinic> {
     static CLINIC: OnceLock<Result<Clinic, String>> = OnceLock::new();
     let opened = CLINIC.get_or_init(|| {
         let open = || {
@@ -79,7 +79,7 @@ fn program(language: &str, nth: usize, arguments: &[&str]) -> Result<String> {
 }
 
 /// What the site asks of the relay; `Null` when the answer is empty.
-fn site(method: &str, path: &str, body: &Value) -> Result<Value> {
+pub fn site(method: &str, path: &str, body: &Value) -> Result<Value> {
     let url = format!("{}api/v1{path}", clinic()?.address());
     let answer = run(Command::new("curl")
         .args(["-sS", "--fail-with-body", "-X", method, &url])
@@ -91,7 +91,7 @@ fn site(method: &str, path: &str, body: &Value) -> Result<Value> {
     }
 }
 
-fn visitor(story: &Story<'_>, role: &str, kind: Kind) -> Result<Person> {
+pub fn visitor(story: &Story<'_>, role: &str, kind: Kind) -> Result<Person> {
     story.visitor(Phone::Clinicall, role, browser(kind)?)
 }
 

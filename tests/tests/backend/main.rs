@@ -8,6 +8,7 @@ mod comet;
 mod cppcomet;
 mod login;
 mod ringing;
+mod speaking;
 
 use anyhow::Result;
 use clinicall_tests::{

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     bandwidth::Speech,
     reason::{Cause, Reason},
-    trim::{trim_description, trim_offer},
+    trim::{omit_levels, trim_description, trim_offer},
 };
 
 impl Call {
@@ -102,6 +102,9 @@ impl Call {
             (false, _) => {}
         }
         self.understands_red(0, &sdp);
+        if offering {
+            self.omit_levels(&mut sdp);
+        }
         self.quality.ours().limit(&mut sdp);
         let text = sdp.to_string();
 
@@ -300,12 +303,20 @@ impl Call {
         let limits = self.quality.limits();
         (self.framing, self.ceiling) = (limits.speech().map(Speech::framing), limits.ceiling());
         self.understands_red(1, &sdp);
+        self.omit_levels(&mut sdp);
         limits.allow(&mut sdp);
         // a browser that does not know yet that its path is dead would say that UDP made it
         if self.ours && !self.path.is_up() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }
         sdp.to_string()
+    }
+
+    /// A relay of ours does without the level of each packet where our link is narrow.
+    fn omit_levels(&self, sdp: &mut Sdp) {
+        if self.ours && self.quality.ours().is_narrow() {
+            omit_levels(sdp);
+        }
     }
 
     /// One side has said what it understands; a description that leaves it out takes it back.

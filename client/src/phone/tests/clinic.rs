@@ -23,6 +23,7 @@ pub(super) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\
     m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\n\
     a=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n\
     a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n\
+    a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
     m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\n\
     a=rtpmap:96 VP8/90000\r\n";
 

@@ -255,6 +255,43 @@ fn the_own_browser_begins_slowly_and_nobody_else_hears_of_it() {
 }
 
 #[test]
+fn on_a_narrow_link_no_packet_of_speech_says_how_loud_it_is() {
+    const LEVEL: &str = "ssrc-audio-level";
+    for (profile, tells) in [("16k", false), ("64k", false), ("150k", true)] {
+        let profile = Bandwidth::profile(profile).unwrap();
+        for rings in [true, false] {
+            let mut clinic = Clinic::open();
+            clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+            if rings {
+                clinic.call("3", BOTH);
+            } else {
+                clinic.ring("3", "Dr. Ada", Some(OFFER));
+            }
+            clinic.run_for(Millis(200));
+            // what it offers, and what its browser is offered
+            let offers = if rings {
+                &clinic.sent
+            } else {
+                &clinic.described
+            };
+            let offer = offers.iter().find(|text| text.contains("m=audio"));
+            let offer = offer.unwrap_or_else(|| panic!("{}", clinic.ladder()));
+            assert_eq!(offer.contains(LEVEL), tells, "{profile:?}, rings: {rings}");
+        }
+    }
+    // a foreign server may need it
+    let mut abroad = Clinic::abroad();
+    let profile = Bandwidth::profile("64k").unwrap();
+    abroad.page(|phone, now| phone.set_bandwidth(now, profile));
+    abroad.ring("1001", "Reception", Some(OFFER));
+    abroad.run_for(Millis(200));
+    let call = abroad.last_call.unwrap();
+    abroad.page(|phone, now| phone.accept(now, call, BOTH).unwrap());
+    abroad.run_for(Millis(200));
+    assert!(abroad.described[0].contains(LEVEL), "{}", abroad.ladder());
+}
+
+#[test]
 fn without_limits_the_browser_gets_what_the_peer_said() {
     let (clinic, _) = talking();
     assert_eq!(clinic.described, [OFFER]);

@@ -121,6 +121,20 @@ fn firefox_is_answered_with_its_own_numbers_in_few_bytes() {
 }
 
 #[test]
+fn only_who_sends_no_silence_tells_by_it_who_speaks() {
+    let level = "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
+    let quiet = AUDIO.replace("useinbandfec=1", "useinbandfec=1;usedtx=1");
+    assert_ne!(quiet, AUDIO);
+    let tells = |speech: &str| {
+        let (settled, _) = answered(&offer(&[speech]), &mut None);
+        settled.negotiated.audio.unwrap().only_pauses_tell()
+    };
+    assert!(tells(&quiet.replace(level, "")));
+    assert!(!tells(&quiet));
+    assert!(!tells(&AUDIO.replace(level, "")), "a telephone");
+}
+
+#[test]
 fn safari_in_a_room_of_h264_gets_constrained_baseline_in_mode_1() {
     let mut room = Some(VideoCodec::H264);
     let (settled, answer) = answered(&offer(&[AUDIO, SAFARI_VIDEO]), &mut room);
