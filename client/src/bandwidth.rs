@@ -110,7 +110,8 @@ impl Speech {
     }
 }
 
-/// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10.
+/// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10. Where the link is narrow there are
+/// no extensions, and what speech leaves of its part is for RTCP.
 const AROUND_SPEECH: u32 = 58;
 
 /// Bytes that it costs to carry a packet along, beside its speech (RFC 2198 section 3).
@@ -132,7 +133,7 @@ const AROUND_FRAMES: u32 = 15 * AROUND_SPEECH * 8;
 
 /// Speech without a limit, headers and all, in kbit/s.
 const FREE_SPEECH: u32 = 64;
-/// Kbit/s of a link on which padding is felt.
+/// Kbit/s of speech and picture together on a link on which each byte is felt.
 const NARROW: u32 = 100;
 /// What a picture costs at least: libwebrtc's encoder never sends less than 30, and packets want their headers.
 pub(crate) const PICTURE_LEAST: u32 = 33;
@@ -187,7 +188,7 @@ impl Bandwidth {
         Some(self.audio?.saturating_add(self.video?))
     }
 
-    /// So little for both that each byte is felt.
+    /// What both may take together is little.
     pub(crate) fn is_narrow(self) -> bool {
         self.total().is_some_and(|total| total <= NARROW)
     }
@@ -326,8 +327,7 @@ impl Bandwidth {
         let video = self.video?.max(PICTURE_LEAST);
         // page's numbers: nonsense must not overflow
         let all = video.saturating_add(self.audio.unwrap_or(FREE_SPEECH));
-        let repairs = if all <= NARROW { video / 9 } else { video / 16 };
-        Some(video.saturating_add(repairs).min(all))
+        Some(video.saturating_add((video / 16).max(4)).min(all))
     }
 
     /// Writes into the peer's description, as our browser gets it, what the browser may send.

@@ -203,7 +203,7 @@ impl Quality {
         self.ours.and(self.theirs)
     }
 
-    /// Kbit/s of everything that our browser may send; `None`: as much as it likes.
+    /// Kbit/s of a picture with its repairs that our browser may send; `None`: as much as it likes.
     #[must_use]
     pub(crate) fn ceiling(&self) -> Option<u32> {
         self.shared(self.limits()).0.ceiling()

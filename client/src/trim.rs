@@ -4,13 +4,15 @@
 
 use clinicall_sip::sdp::{
     RtpMap, Sdp, Section,
-    edit::{keep_codecs, keep_extensions, remove_extension, remove_feedback},
+    edit::{keep_codecs, keep_extensions, remove_feedback},
 };
 
 /// Header extensions (RFC 8285) worth their bytes in every packet: which section a packet belongs
 /// to (RFC 9143), how loud it is (RFC 6464).
-const FOR_AUDIO: [&str; 2] = ["urn:ietf:params:rtp-hdrext:sdes:mid", AUDIO_LEVEL];
-const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+const FOR_AUDIO: [&str; 2] = [
+    "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+];
 /// Congestion feedback rides on video alone: on audio it costs 2 kbit/s of a 16 kbit/s link. REMB stays beside it: by that the
 /// relay says what the receivers of a picture can take.
 /// Without `video-orientation` the browser turns a phone's picture upright itself.
@@ -35,16 +37,14 @@ const UNREAD: [&str; 6] = [
 ];
 
 /// Trims an offer that a browser made. A browser with none of these codecs offers what it has.
-pub(crate) fn trim_offer(sdp: &mut Sdp) {
+pub(crate) fn trim_offer(sdp: &mut Sdp, narrow: bool) {
     trim_description(sdp);
     for section in &mut sdp.media {
         match section.kind() {
             "audio" => {
                 // and RED around it: speech twice on a link that loses some
                 keep_codecs(section, &|map, _| map.is("opus") || map.is("red"));
-                remove_feedback(section, "transport-cc");
-                remove_feedback(section, "goog-remb");
-                keep_extensions(section, &FOR_AUDIO);
+                trim_speech(section, narrow);
             }
             "video" => {
                 keep_codecs(section, &is_for_everyone);
@@ -55,12 +55,21 @@ pub(crate) fn trim_offer(sdp: &mut Sdp) {
     }
 }
 
-/// Of an offer, ours or a relay's: on a narrow link the level is not worth its eight bytes in each packet of speech, a
-/// kbit/s each way. There silence is not sent, and by that the relay knows who speaks.
-pub(crate) fn omit_levels(sdp: &mut Sdp) {
+/// Trims an offer of a relay of ours, as the browser gets it: what we would not offer is not agreed to.
+pub(crate) fn trim_offered(sdp: &mut Sdp, narrow: bool) {
     for section in &mut sdp.media {
-        remove_extension(section, AUDIO_LEVEL);
+        if section.kind() == "audio" {
+            trim_speech(section, narrow);
+        }
     }
+}
+
+/// What speech needs no bytes for. On a `narrow` link its level is not worth eight of them in each packet, a kbit/s each way.
+/// Silence is not sent there, and by that the relay knows who speaks.
+fn trim_speech(section: &mut Section, narrow: bool) {
+    remove_feedback(section, "transport-cc");
+    remove_feedback(section, "goog-remb");
+    keep_extensions(section, if narrow { &FOR_AUDIO[..1] } else { &FOR_AUDIO });
 }
 
 /// Trims what answers have as well.
@@ -114,7 +123,7 @@ mod tests {
 
     fn trimmed(text: &str) -> (String, Sdp) {
         let mut sdp = Sdp::parse(text).unwrap();
-        trim_offer(&mut sdp);
+        trim_offer(&mut sdp, false);
         (sdp.to_string(), sdp)
     }
 
@@ -137,7 +146,7 @@ mod tests {
         assert_eq!(codecs(&sdp, 1), ["VP8", "rtx", "H264", "rtx"]);
         assert_eq!(sdp.media[0].extmaps().len(), 2);
         let mut narrow = sdp.clone();
-        omit_levels(&mut narrow);
+        trim_offer(&mut narrow, true);
         let left = narrow.media.iter().map(|section| section.extmaps().len());
         assert_eq!(left.collect::<Vec<_>>(), [1, 2]);
         assert!(text.contains(" cname:") && !text.contains("msid"));
@@ -147,6 +156,24 @@ mod tests {
             assert!(sdp.inherited(&sdp.media[1], name).is_some(), "{once}");
         }
         assert!(text.contains("transport-cc"));
+    }
+
+    #[test]
+    fn what_a_relay_offers_of_feedback_on_speech_is_not_agreed_to() {
+        let offer = include_str!("../../sip/tests/sdp/chromium-offer.sdp");
+        let transport_cc = |section: &Section| {
+            let lines = section.lines().iter();
+            lines.filter(|line| line.contains("transport-")).count()
+        };
+        let untouched = Sdp::parse(offer).unwrap();
+        assert_eq!(untouched.media.iter().map(transport_cc).min(), Some(2));
+        for (narrow, left) in [(false, 2), (true, 1)] {
+            let mut sdp = Sdp::parse(offer).unwrap();
+            trim_offered(&mut sdp, narrow);
+            assert_eq!(transport_cc(&sdp.media[0]), 0);
+            assert_eq!(sdp.media[0].extmaps().len(), left);
+            assert_eq!(sdp.media[1], untouched.media[1]);
+        }
     }
 
     #[test]

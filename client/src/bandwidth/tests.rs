@@ -255,7 +255,7 @@ fn a_chromium_on_a_slow_link_begins_with_what_there_is() {
         }
         let ceiling = limits.ceiling().map(|kbps| format!("b=TIAS:{kbps}000"));
         let found = video.lines().iter().find(|line| line.starts_with("b=TIAS"));
-        assert_eq!(found, ceiling.as_ref(), "{name}: all that is sent");
+        assert_eq!(found, ceiling.as_ref(), "{name}: a picture and its repairs");
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) struct Call {
     tuned: Option<Plan>,
     /// How speech is put into packets, as the browser was last told.
     framing: Option<Framing>,
-    /// The most that the browser may send at all, as it was last told, in kbit/s.
+    /// The most that a picture may take with its repairs, as the browser was last told, in kbit/s.
     ceiling: Option<u32>,
     /// Our side and the other understand redundant speech.
     red: [bool; 2],

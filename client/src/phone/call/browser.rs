@@ -13,7 +13,7 @@ use super::{
 use crate::{
     bandwidth::Speech,
     reason::{Cause, Reason},
-    trim::{omit_levels, trim_description, trim_offer},
+    trim::{trim_description, trim_offer, trim_offered},
 };
 
 impl Call {
@@ -97,14 +97,11 @@ impl Call {
             return self.end(desk, Reason::of(Cause::BrowserFailed, By::System));
         };
         match (self.ours, offering) {
-            (true, true) => trim_offer(&mut sdp),
+            (true, true) => trim_offer(&mut sdp, self.quality.ours().is_narrow()),
             (true, false) => trim_description(&mut sdp),
             (false, _) => {}
         }
         self.understands_red(0, &sdp);
-        if offering {
-            self.omit_levels(&mut sdp);
-        }
         self.quality.ours().limit(&mut sdp);
         let text = sdp.to_string();
 
@@ -283,18 +280,18 @@ impl Call {
     }
 
     pub(super) fn answer(&mut self, desk: &mut Desk<'_>, offer: String) -> Reply {
-        let sdp = self.limited(desk.now, offer);
+        let sdp = self.limited(desk.now, offer, true);
         desk.browser(self.id, PeerCommand::Answer { offer: sdp });
         Reply::Draft(Draft::Browser)
     }
 
     pub(super) fn remote_answer(&mut self, desk: &mut Desk<'_>, answer: String) {
-        let sdp = self.limited(desk.now, answer);
+        let sdp = self.limited(desk.now, answer, false);
         desk.browser(self.id, PeerCommand::SetAnswer { answer: sdp });
     }
 
     /// The peer's description as the browser gets it: with both sides' limits for what we send.
-    fn limited(&mut self, now: Time, text: String) -> String {
+    fn limited(&mut self, now: Time, text: String, offered: bool) -> String {
         let Ok(mut sdp) = Sdp::parse(&text) else {
             // the browser will say what is wrong with it
             return text;
@@ -303,20 +300,15 @@ impl Call {
         let limits = self.quality.limits();
         (self.framing, self.ceiling) = (limits.speech().map(Speech::framing), limits.ceiling());
         self.understands_red(1, &sdp);
-        self.omit_levels(&mut sdp);
+        if self.ours && offered {
+            trim_offered(&mut sdp, self.quality.ours().is_narrow());
+        }
         limits.allow(&mut sdp);
         // a browser that does not know yet that its path is dead would say that UDP made it
         if self.ours && !self.path.is_up() {
             self.held.back(now, self.quality.ours(), &mut sdp);
         }
         sdp.to_string()
-    }
-
-    /// A relay of ours does without the level of each packet where our link is narrow.
-    fn omit_levels(&self, sdp: &mut Sdp) {
-        if self.ours && self.quality.ours().is_narrow() {
-            omit_levels(sdp);
-        }
     }
 
     /// One side has said what it understands; a description that leaves it out takes it back.

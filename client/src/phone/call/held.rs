@@ -10,8 +10,6 @@ use clinicall_sip::{
 
 use crate::bandwidth::Bandwidth;
 
-/// Links up to this many kbit/s are slow.
-const SLOW: u32 = 100;
 /// ICE and DTLS need five round trips of 600 ms, and something for 16 kbit/s.
 const PATIENCE: Millis = Millis(3_500);
 
@@ -25,9 +23,8 @@ pub(super) struct Held {
 impl Held {
     /// Takes the candidates over TCP out of a description when those over UDP remain.
     pub fn back(&mut self, now: Time, limits: Bandwidth, sdp: &mut Sdp) {
-        let slow = limits.total().is_some_and(|total| total <= SLOW);
         let all = |section: &Section| section.attributes("candidate").all(is_tcp);
-        if !slow || sdp.media.iter().all(all) {
+        if !limits.is_narrow() || sdp.media.iter().all(all) {
             return;
         }
         self.candidates.clear();

@@ -79,7 +79,7 @@ impl Call {
             self.tuned = Some(plan);
             desk.browser(self.id, PeerCommand::Tune(plan));
         }
-        // how long a packet is, what it carries along and what all of them may take only a description says; it need
+        // how long a packet is, what it carries along and what a picture may take only a description says; it need
         // not leave the browser. That they may take less the senders are told
         let framing = plan.speech.map(Speech::framing);
         let ceiling = self.quality.ceiling();

@@ -292,6 +292,18 @@ fn on_a_narrow_link_no_packet_of_speech_says_how_loud_it_is() {
 }
 
 #[test]
+fn what_was_offered_before_the_link_was_known_to_be_narrow_stays_agreed() {
+    let mut clinic = Clinic::open();
+    clinic.call("3", BOTH);
+    clinic.run_for(Millis(100));
+    let profile = Bandwidth::profile("64k").unwrap();
+    clinic.page(|phone, now| phone.set_bandwidth(now, profile));
+    clinic.accepts();
+    clinic.run_for(Millis(100));
+    assert!(clinic.described[0].contains("ssrc-audio-level"));
+}
+
+#[test]
 fn without_limits_the_browser_gets_what_the_peer_said() {
     let (clinic, _) = talking();
     assert_eq!(clinic.described, [OFFER]);
