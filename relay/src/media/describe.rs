@@ -306,7 +306,7 @@ impl Describer {
             payload_type: chosen.payload_type,
             rtx: chosen.rtx,
             red: chosen.red,
-            dtx: audio && section.fmtp_parameter(chosen.payload_type, "usedtx") == Some("1"),
+            dtx: chosen.dtx,
             clock_rate: chosen.clock_rate,
             receives: matches!(direction, Direction::SendRecv | Direction::RecvOnly),
             sends: matches!(direction, Direction::SendRecv | Direction::SendOnly),

@@ -3,6 +3,7 @@
 
 use super::{
     MemberId,
+    cache::Parcel,
     time::{MILLISECOND, SECOND},
 };
 
@@ -18,15 +19,18 @@ const DECAY: f32 = 0.5;
 /// The floor is not passed on more often.
 const HOLD: u64 = SECOND;
 
-/// As loud as we take a voice to be of which no level tells: -40 dBov, a soft one. Whose room is so noisy that it is
-/// always sent keeps nobody from the floor who speaks up.
+/// As loud as we take a voice to be of which no level tells: -40 dBov, a soft one.
 const SOFT: u8 = 40;
+/// And one that has not paused for so long: speech does, noise does not. It is barely speech, so that a soft voice gets
+/// the floor from a television.
+const BREATH: u64 = 6 * SECOND;
+const NOISE: u8 = 49;
 const SILENCE: u8 = 127;
 /// An encoder says nothing in as many bytes (RFC 6716 section 3.1: the TOC byte, a count of frames).
 const NOTHING: usize = 2;
-/// Longer than the longest packet is apart from the next when one between them is lost, and shorter than the 400 ms
-/// after which an encoder tells how a pause sounds (libopus, NB_SPEECH_FRAMES_BEFORE_DTX).
-const PAUSE: u64 = 300 * MILLISECOND;
+/// The longest packet of Opus (RFC 6716 section 2.1.4), in ticks of its clock. Where the next begins later, silence was
+/// left out; every 400 ms of that an encoder tells how it sounds (libopus, MAX_CONSECUTIVE_DTX).
+const LONGEST: u64 = 48 * 120;
 /// What a packet behind a pause may be of speech.
 const PACKET: u64 = 60 * MILLISECOND;
 
@@ -37,6 +41,9 @@ pub struct Loudness {
     at: u64,
     /// When it was speech, last.
     spoke: Option<u64>,
+    /// Without levels: the newest packet's number and timestamp, and since when there was no pause.
+    newest: Option<(u64, u32)>,
+    unbroken: u64,
 }
 
 impl Loudness {
@@ -52,15 +59,26 @@ impl Loudness {
         }
     }
 
-    /// A packet without a level, from an encoder that sends no silence but what it sounds like, now and then.
-    pub fn said(&mut self, now: u64, payload: &[u8]) {
-        if payload.len() <= NOTHING {
-            return;
+    /// A packet without a level, from an encoder that sends no silence but what it sounds like, now and then. By the
+    /// sender's clock: on a link that has little room packets come when they can.
+    pub fn said(&mut self, now: u64, parcel: &Parcel<'_>) {
+        let (number, timestamp) = (parcel.number, parcel.timestamp);
+        let paused = match self.newest {
+            Some((newest, _)) if number <= newest => return,
+            Some((newest, at)) => {
+                u64::from(timestamp.wrapping_sub(at)) > (number - newest).saturating_mul(LONGEST)
+            }
+            None => true,
+        };
+        self.newest = Some((number, timestamp));
+        if paused {
+            self.unbroken = now;
+            self.heard(now.saturating_sub(PACKET).max(self.at), SILENCE);
         }
-        if now.saturating_sub(self.at) > PAUSE {
-            self.heard(now - PACKET, SILENCE);
+        if parcel.payload.len() > NOTHING {
+            let noise = now.saturating_sub(self.unbroken) > BREATH;
+            self.heard(now, if noise { NOISE } else { SOFT });
         }
-        self.heard(now, SOFT);
     }
 
     /// When the member last spoke; `None`: never yet.
@@ -211,43 +229,134 @@ mod tests {
         assert_eq!(patient.spoke(), None);
     }
 
+    /// An encoder that sends no silence, and the link behind it.
+    #[derive(Default)]
+    struct Encoder {
+        loudness: Loudness,
+        now: u64,
+        number: u64,
+        timestamp: u32,
+    }
+
+    impl Encoder {
+        /// So many packets, each so many milliseconds after the one before; answers when the last came.
+        fn sends(&mut self, count: usize, milliseconds: u32, payload: &[u8]) -> u64 {
+            for _ in 0..count {
+                let later = u64::from(milliseconds) * MILLISECOND;
+                self.comes(later, 1, milliseconds, payload);
+            }
+            self.now
+        }
+
+        fn comes(&mut self, later: u64, numbers: u64, milliseconds: u32, payload: &[u8]) {
+            self.now += later;
+            self.number += numbers;
+            self.timestamp = self.timestamp.wrapping_add(milliseconds * 48);
+            let parcel = Parcel {
+                number: self.number,
+                timestamp: self.timestamp,
+                marker: false,
+                level: None,
+                orientation: None,
+                payload,
+            };
+            self.loudness.said(self.now, &parcel);
+        }
+
+        fn spoke(&self) -> Option<u64> {
+            self.loudness.spoke()
+        }
+    }
+
+    const WORDS: &[u8] = &[1; 54];
+    const NO_WORDS: &[u8] = &[0xf8, 0x03];
+
     #[test]
     fn of_a_patient_without_levels_it_tells_that_speech_comes() {
-        let mut patient = Loudness::default();
-        let mut now = SECOND;
-        let mut sends = |patient: &mut Loudness, each: u64, payload: &[u8], count: usize| {
-            for _ in 0..count {
-                now += each * MILLISECOND;
-                patient.said(now, payload);
-            }
-            now
-        };
+        let mut patient = Encoder::default();
         // a pause: once in 400 ms how it sounds, or a packet that says nothing
-        sends(&mut patient, 400, &[1; 54], 25);
-        sends(&mut patient, 60, &[0xf8, 0x03], 20);
+        patient.sends(25, 400, WORDS);
+        patient.sends(20, 60, NO_WORDS);
         assert_eq!(patient.spoke(), None);
-        let words = sends(&mut patient, 60, &[1; 54], 10);
+        let words = patient.sends(10, 60, WORDS);
         assert_eq!(patient.spoke(), Some(words));
-        // packets of 120 ms, every second one of them lost
-        let words = sends(&mut patient, 240, &[1; 120], 10);
+        // two packets of 120 ms, and two that are lost
+        for _ in 0..10 {
+            patient.comes(120 * MILLISECOND, 1, 120, WORDS);
+            patient.comes(360 * MILLISECOND, 3, 360, WORDS);
+        }
+        let words = patient.now;
         assert_eq!(patient.spoke(), Some(words));
-        sends(&mut patient, 420, &[1; 54], 25);
+        patient.sends(25, 420, WORDS);
         assert!(patient.spoke().unwrap() <= words + SECOND);
+    }
+
+    #[test]
+    fn a_pause_that_comes_by_fits_and_starts_is_no_speech() {
+        let mut patient = Encoder::default();
+        for turn in 0..50 {
+            // each third waited for a picture, and the one behind it hardly
+            let later = [420, 720, 60][turn % 3] * MILLISECOND;
+            patient.comes(later, 1, 400, WORDS);
+        }
+        assert_eq!(patient.spoke(), None);
+    }
+
+    /// The floor after ten seconds of both, who pause for half a second as often as is said, or never.
+    fn floor_between(pauses: [Option<u64>; 2]) -> Vec<Option<MemberId>> {
+        let (mut floor, mut floors) = (Floor::default(), Vec::new());
+        let mut people = [Encoder::default(), Encoder::default()];
+        for turn in 0..500 {
+            for (person, pause) in people.iter_mut().zip(pauses) {
+                let silent = pause.is_some_and(|each| turn % each >= each - 8);
+                if silent {
+                    person.now += 60 * MILLISECOND;
+                    person.timestamp += 60 * 48;
+                } else {
+                    person.comes(60 * MILLISECOND, 1, 60, WORDS);
+                }
+            }
+            let members = [DOCTOR, PATIENT].into_iter().zip(&people);
+            floor.update(
+                people[0].now,
+                members.map(|(id, person)| (id, person.loudness)),
+            );
+            floors.push(floor.speaker);
+        }
+        floors
+    }
+
+    #[test]
+    fn a_television_gives_the_floor_to_who_speaks_and_breathes() {
+        let floors = floor_between([None, Some(50)]);
+        assert_eq!(floors[5..20], [Some(DOCTOR); 15], "who was first");
+        let patient = floors[150..].iter().filter(|who| **who == Some(PATIENT));
+        assert!(patient.count() > 200, "{floors:?}");
     }
 
     #[test]
     fn who_is_always_sent_keeps_nobody_from_the_floor() {
         let mut talk = talk();
-        for _ in 0..100 {
-            talk.members[1].1.said(talk.now, &[1; 54]);
+        let mut patient = Encoder {
+            now: talk.now,
+            ..Encoder::default()
+        };
+        patient.sends(200, 60, WORDS);
+        talk.now = patient.now;
+        for _ in 0..50 {
             talk.now += 20 * MILLISECOND;
+            talk.members[1].1 = patient.loudness;
             talk.floor.update(talk.now, talk.members.iter().copied());
         }
         assert_eq!(talk.floor.speaker, Some(PATIENT));
-        for _ in 0..50 {
+        for turn in 0..100 {
             talk.now += 20 * MILLISECOND;
-            talk.members[0].1.heard(talk.now, 25);
-            talk.members[1].1.said(talk.now, &[1; 54]);
+            // a doctor with a soft voice
+            talk.members[0].1.heard(talk.now, 40);
+            if turn % 3 == 0 {
+                patient.comes(60 * MILLISECOND, 1, 60, WORDS);
+            }
+            talk.members[1].1 = patient.loudness;
             talk.floor.update(talk.now, talk.members.iter().copied());
         }
         assert_eq!(talk.floor.speaker, Some(DOCTOR));

@@ -226,7 +226,7 @@ impl Room {
             let pauses_tell = pauses_tell.is_some_and(Track::only_pauses_tell);
             match received.parcel.level {
                 Some(level) => member.loudness.heard(now, level),
-                None if pauses_tell => member.loudness.said(now, received.parcel.payload),
+                None if pauses_tell => member.loudness.said(now, &received.parcel),
                 None => {}
             }
         }

@@ -22,6 +22,8 @@ pub struct Chosen {
     pub rtx: Option<u8>,
     /// Redundant speech (RFC 2198) with this codec inside.
     pub red: Option<u8>,
+    /// Silence need not be sent (`usedtx` of RFC 7587).
+    pub dtx: bool,
     pub clock_rate: u32,
     pub fmtp: Option<String>,
     pub extensions: Extensions,
@@ -52,14 +54,17 @@ pub fn choose_audio(section: &Section) -> Option<Chosen> {
         inside.all(|one| one.parse() == Ok(map.payload_type))
     });
     let all = feedback(section, map.payload_type);
+    let dtx = section.fmtp_parameter(map.payload_type, "usedtx") == Some("1");
     Some(Chosen {
         codec: Codec::Opus,
         name: "opus/48000/2".to_owned(),
         payload_type: map.payload_type,
         rtx: None,
         red: red.map(|red| red.payload_type),
+        dtx,
         clock_rate: 48_000,
-        fmtp: Some(OPUS.to_owned()),
+        // who wishes for it is to do it, too
+        fmtp: Some([OPUS, if dtx { ";usedtx=1" } else { "" }].concat()),
         extensions: extensions(section, true),
         feedback: Feedback {
             transport_cc: all.transport_cc,
@@ -122,6 +127,7 @@ fn find(section: &Section, codec: VideoCodec) -> Option<Chosen> {
         payload_type: map.payload_type,
         rtx: rtx.map(|map| map.payload_type),
         red: None,
+        dtx: false,
         clock_rate: 90_000,
         fmtp,
         extensions: extensions(section, false),
@@ -190,6 +196,7 @@ pub fn our_opus() -> Chosen {
         payload_type: 111,
         rtx: None,
         red: Some(63),
+        dtx: false,
         clock_rate: 48_000,
         fmtp: Some(OPUS.to_owned()),
         extensions: Extensions {
@@ -213,6 +220,7 @@ pub fn our_video(room: Option<VideoCodec>) -> Vec<Chosen> {
         payload_type,
         rtx: Some(payload_type + 1),
         red: None,
+        dtx: false,
         clock_rate: 90_000,
         fmtp: fmtp.map(ToOwned::to_owned),
         extensions: Extensions {
