@@ -110,8 +110,8 @@ impl Speech {
     }
 }
 
-/// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10. Where the link is narrow there are
-/// no extensions, and what speech leaves of its part is for RTCP.
+/// Bytes around the Opus frame: IPv4 20, UDP 8, RTP 12, header extensions 8, SRTP tag 10. Where the link is narrow from the
+/// beginning there are no extensions once reports come, and what speech leaves of its part is for RTCP.
 const AROUND_SPEECH: u32 = 58;
 
 /// Bytes that it costs to carry a packet along, beside its speech (RFC 2198 section 3).

@@ -373,8 +373,8 @@ impl Media {
         self.shared.worker(member.0).tell(Command::KeyFrame(member));
     }
 
-    /// How long ago the member last spoke, as far as audio levels (RFC 6464) tell; `None`: has said
-    /// nothing yet.
+    /// How long ago the member last spoke, as far as audio levels (RFC 6464) or pauses tell; `None`:
+    /// has said nothing yet.
     #[must_use]
     pub fn talked(&self, member: MemberId) -> Option<Duration> {
         self.shared.talked.since(member)

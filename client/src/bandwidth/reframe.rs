@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(
             text.matches("b=TIAS:54000").count(),
             1,
-            "all that may be sent"
+            "all that a picture may take"
         );
         // and again, from its own result, back to no limit
         let mut text = reframed(&text, &answered.to_string(), None, None).unwrap();

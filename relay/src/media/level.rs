@@ -31,6 +31,8 @@ const NOTHING: usize = 2;
 /// The longest packet of Opus (RFC 6716 section 2.1.4), in ticks of its clock. Where the next begins later, silence was
 /// left out; every 400 ms of that an encoder tells how it sounds (libopus, MAX_CONSECUTIVE_DTX).
 const LONGEST: u64 = 48 * 120;
+/// Packets that may be lost without a guess at what was in them.
+const FEW: u64 = 8;
 /// What a packet behind a pause may be of speech.
 const PACKET: u64 = 60 * MILLISECOND;
 
@@ -41,8 +43,8 @@ pub struct Loudness {
     at: u64,
     /// When it was speech, last.
     spoke: Option<u64>,
-    /// Without levels: the newest packet's number and timestamp, and since when there was no pause.
-    newest: Option<(u64, u32)>,
+    /// Without levels: the newest packet's epoch, number and timestamp, and since when there was no pause.
+    newest: Option<(u32, u64, u32)>,
     unbroken: u64,
 }
 
@@ -60,22 +62,27 @@ impl Loudness {
     }
 
     /// A packet without a level, from an encoder that sends no silence but what it sounds like, now and then. By the
-    /// sender's clock: on a link that has little room packets come when they can.
-    pub fn said(&mut self, now: u64, parcel: &Parcel<'_>) {
-        let (number, timestamp) = (parcel.number, parcel.timestamp);
-        let paused = match self.newest {
-            Some((newest, _)) if number <= newest => return,
-            Some((newest, at)) => {
-                u64::from(timestamp.wrapping_sub(at)) > (number - newest).saturating_mul(LONGEST)
+    /// sender's clock: on a link that has little room packets come when they can. Numbers of different epochs have no order.
+    pub fn said(&mut self, now: u64, epoch: u32, parcel: &Parcel<'_>) {
+        let here = (epoch, parcel.number, parcel.timestamp);
+        let paused = match self.newest.filter(|newest| newest.0 == epoch) {
+            Some((_, newest, _)) if parcel.number <= newest => return,
+            // in so many there was one or not: who comes back over a link that was dead has just begun
+            Some((_, newest, _)) if parcel.number - newest > FEW => true,
+            Some((_, newest, at)) => {
+                let ticks = parcel.timestamp.wrapping_sub(at);
+                u64::from(ticks) > (parcel.number - newest) * LONGEST
             }
             None => true,
         };
-        self.newest = Some((number, timestamp));
-        if paused {
+        self.newest = Some(here);
+        let nothing = parcel.payload.len() <= NOTHING;
+        if paused || nothing {
             self.unbroken = now;
-            self.heard(now.saturating_sub(PACKET).max(self.at), SILENCE);
+            let until = if nothing { 0 } else { PACKET };
+            self.heard(now.saturating_sub(until).max(self.at), SILENCE);
         }
-        if parcel.payload.len() > NOTHING {
+        if !nothing {
             let noise = now.saturating_sub(self.unbroken) > BREATH;
             self.heard(now, if noise { NOISE } else { SOFT });
         }
@@ -234,6 +241,7 @@ mod tests {
     struct Encoder {
         loudness: Loudness,
         now: u64,
+        epoch: u32,
         number: u64,
         timestamp: u32,
     }
@@ -260,7 +268,7 @@ mod tests {
                 orientation: None,
                 payload,
             };
-            self.loudness.said(self.now, &parcel);
+            self.loudness.said(self.now, self.epoch, &parcel);
         }
 
         fn spoke(&self) -> Option<u64> {
@@ -274,9 +282,12 @@ mod tests {
     #[test]
     fn of_a_patient_without_levels_it_tells_that_speech_comes() {
         let mut patient = Encoder::default();
-        // a pause: once in 400 ms how it sounds, or a packet that says nothing
+        // a pause: once in 400 ms how it sounds, with or without packets that say nothing between
         patient.sends(25, 400, WORDS);
-        patient.sends(20, 60, NO_WORDS);
+        for _ in 0..25 {
+            patient.sends(19, 20, NO_WORDS);
+            patient.sends(1, 20, WORDS);
+        }
         assert_eq!(patient.spoke(), None);
         let words = patient.sends(10, 60, WORDS);
         assert_eq!(patient.spoke(), Some(words));
@@ -292,17 +303,30 @@ mod tests {
     }
 
     #[test]
+    fn a_patient_whose_browser_begins_anew_is_heard_at_once() {
+        let mut patient = Encoder {
+            number: 1 << 17,
+            ..Encoder::default()
+        };
+        patient.sends(200, 60, WORDS);
+        (patient.epoch, patient.number) = (1, 1 << 16);
+        patient.sends(10, 400, WORDS);
+        let words = patient.sends(10, 60, WORDS);
+        assert_eq!(patient.spoke(), Some(words));
+    }
+
+    #[test]
     fn a_pause_that_comes_by_fits_and_starts_is_no_speech() {
         let mut patient = Encoder::default();
         for turn in 0..50 {
-            // each third waited for a picture, and the one behind it hardly
-            let later = [420, 720, 60][turn % 3] * MILLISECOND;
+            // each third waited for a picture, and the one behind it did not
+            let later = [420, 500, 280][turn % 3] * MILLISECOND;
             patient.comes(later, 1, 400, WORDS);
         }
         assert_eq!(patient.spoke(), None);
     }
 
-    /// The floor after ten seconds of both, who pause for half a second as often as is said, or never.
+    /// The floor in each turn of half a minute: both speak, and pause for eight turns as often as is said, or never.
     fn floor_between(pauses: [Option<u64>; 2]) -> Vec<Option<MemberId>> {
         let (mut floor, mut floors) = (Floor::default(), Vec::new());
         let mut people = [Encoder::default(), Encoder::default()];
@@ -341,23 +365,20 @@ mod tests {
             now: talk.now,
             ..Encoder::default()
         };
-        patient.sends(200, 60, WORDS);
-        talk.now = patient.now;
-        for _ in 0..50 {
+        for turn in 0..600 {
             talk.now += 20 * MILLISECOND;
-            talk.members[1].1 = patient.loudness;
-            talk.floor.update(talk.now, talk.members.iter().copied());
-        }
-        assert_eq!(talk.floor.speaker, Some(PATIENT));
-        for turn in 0..100 {
-            talk.now += 20 * MILLISECOND;
-            // a doctor with a soft voice
-            talk.members[0].1.heard(talk.now, 40);
             if turn % 3 == 0 {
                 patient.comes(60 * MILLISECOND, 1, 60, WORDS);
             }
+            if turn >= 500 {
+                // a doctor with a soft voice
+                talk.members[0].1.heard(talk.now, 40);
+            }
             talk.members[1].1 = patient.loudness;
             talk.floor.update(talk.now, talk.members.iter().copied());
+            if turn == 499 {
+                assert_eq!(talk.floor.speaker, Some(PATIENT));
+            }
         }
         assert_eq!(talk.floor.speaker, Some(DOCTOR));
     }

@@ -19,7 +19,8 @@ pub struct Track {
     pub rtx: Option<u8>,
     /// The payload type of redundant speech (RFC 2198) with this codec inside.
     pub red: Option<u8>,
-    /// Silence is not sent, either way: the member wishes for that (`usedtx` of RFC 7587), and is told to do so.
+    /// The member wishes for silence that is not sent (`usedtx` of RFC 7587). An answer of ours tells it to do so itself; our
+    /// client does without being told.
     pub dtx: bool,
     pub clock_rate: u32,
     /// The member takes media from us.

@@ -168,7 +168,7 @@ impl Room {
         self.find(member).map(|at| self.members[at].stats())
     }
 
-    /// Who speaks, as far as levels tell.
+    /// Who speaks, as far as levels and pauses tell.
     #[must_use]
     pub fn speaker(&self) -> Option<MemberId> {
         self.floor.speaker
@@ -226,7 +226,9 @@ impl Room {
             let pauses_tell = pauses_tell.is_some_and(Track::only_pauses_tell);
             match received.parcel.level {
                 Some(level) => member.loudness.heard(now, level),
-                None if pauses_tell => member.loudness.said(now, &received.parcel),
+                None if pauses_tell => {
+                    member.loudness.said(now, received.epoch, &received.parcel);
+                }
                 None => {}
             }
         }

@@ -40,7 +40,7 @@ fn both_speak(room: &str, people: [&Person; 2], since: u64) -> Result<[u64; 2]> 
     }
 }
 
-/// Whether packets of speech tell how loud they are: what the browser and the relay said of it.
+/// Whether packets of speech tell how loud they are: as the browser said, and as it was told.
 fn tells_levels(person: &Person) -> Result<[bool; 2]> {
     person.asks(
         "const { connections } = await import('./flow.mjs');

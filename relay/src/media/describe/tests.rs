@@ -126,7 +126,9 @@ fn only_who_sends_no_silence_tells_by_it_who_speaks() {
     let quiet = AUDIO.replace("useinbandfec=1", "useinbandfec=1;usedtx=1");
     assert_ne!(quiet, AUDIO);
     let tells = |speech: &str| {
-        let (settled, _) = answered(&offer(&[speech]), &mut None);
+        let (settled, answer) = answered(&offer(&[speech]), &mut None);
+        let quiet = answer.to_string().contains("useinbandfec=1;usedtx=1\r\n");
+        assert_eq!(quiet, speech.contains("usedtx=1"), "{answer}");
         settled.negotiated.audio.unwrap().only_pauses_tell()
     };
     assert!(tells(&quiet.replace(level, "")));
